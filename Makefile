@@ -1,0 +1,57 @@
+# Needs Python 3.11 or newer with pip. Everything is installed into .venv and nowhere else.
+# Another interpreter: make clean, then make test PYTHON=python3.12
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -qq
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:                 # two installs at once would trip over each other in .venv
+.PHONY: help demo test check bench clean
+
+help:   ## this list
+	@sed -n 's/^\([a-z]*\): .*## /make \1	/p' Makefile
+
+demo: .venv/.run   ## a first look: one function as numbers, picture, code and words
+	@$(BIN)/chainrule demo
+
+test: .venv/.dev   ## every test, on two processes
+	$(BIN)/python -m pytest -n 2
+
+check: .venv/.dev   ## lint (ruff) and types (mypy, strict)
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict src
+
+bench: .venv/.bench   ## timings beside other libraries; BENCH="imports --quick" picks
+	$(BIN)/python -m bench $(BENCH)
+
+clean:   ## remove .venv, caches and build results
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp for each set of packages; an install is repeated only when its list changes.
+
+.venv/.created:
+	@command -v "$(PYTHON)" > /dev/null || \
+	    { echo "$(PYTHON) is not on the path. Choose another: make PYTHON=/path/to/python3"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else \
+	    "chainrule needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + \
+	    ". Choose another: make PYTHON=python3.11")'
+	@echo "creating .venv"
+	@"$(PYTHON)" -m venv .venv
+	@touch $@
+
+.venv/.run: .venv/.created pyproject.toml
+	@echo "installing chainrule and what it runs on"
+	@$(INSTALL) -e .
+	@touch $@
+
+.venv/.dev: .venv/.created pyproject.toml
+	@echo "installing chainrule and what its tests need"
+	@$(INSTALL) -e '.[dev]'
+	@touch .venv/.run $@
+
+.venv/.bench: .venv/.run bench/requirements.txt
+	@echo "installing the libraries to compare with"
+	@$(INSTALL) -r bench/requirements.txt
+	@touch $@
