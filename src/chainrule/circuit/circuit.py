@@ -1,0 +1,247 @@
+"""A circuit: inputs, stages in order, outputs, kept as columns of integers.
+
+A wire is an integer: the row that makes it. Row r has one entry in each column:
+
+    kind     interned (gate, attrs, output type)
+    start    where its operands begin in `operand`; row r ends where row r + 1 begins
+    operand  wires it reads, all of them smaller than r
+    origin   >= 0: index into `origins`; -1: none; <= -2: differentiates row -2 - origin
+
+Inputs and constants are rows too, without operands. `Wire` and `Stage` are views made on request.
+"""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from chainrule.circuit.record import CONSTANT, INPUT, KINDS, Gate, Kind
+from chainrule.circuit.types import Type
+
+Column = array  # of C ints
+NOTHING = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the user wrote a stage: file, line, column, target name, enclosing function."""
+
+    file: str
+    line: int | None
+    end_line: int | None
+    column: int | None
+    end_column: int | None
+    function: str
+    target: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.file} line {self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A derivative that belongs to a circuit: which wire holds which gradient.
+
+    gradient: per row, the wire of its gradient, or -1; terms: per operand position, the wire of
+    the gradient sent back along that edge, or -1.
+    """
+
+    kind: str
+    output: int
+    output_gradient: int
+    gradient: Sequence[int]
+    terms: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A run of stages that is one gate in meaning; an annotation, the stages stay."""
+
+    gate: Gate
+    stages: tuple[int, ...]
+    inputs: tuple[int, ...]
+    output: int
+    is_closed: bool = True
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Circuit:
+    """Inputs, stages in order, outputs. Everything else about a function is read from here."""
+
+    kind: "Column[int]"
+    start: "Column[int]"
+    operand: "Column[int]"
+    origin: "Column[int]"
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    constant_rows: "Column[int]"
+    constants: tuple[Any, ...]
+    names: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    origins: tuple[Origin, ...] = ()
+    parts: tuple[Part, ...] = ()
+    groups: tuple[Group, ...] = ()
+    bodies: tuple["Circuit", ...] = ()
+    title: str = "circuit"
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def kind_of(self, wire: int) -> Kind:
+        """Gate, attrs and type of the row that makes a wire."""
+        return KINDS[self.kind[wire]]
+
+    def type_of(self, wire: int) -> Type:
+        """Shape and dtype a wire carries."""
+        return KINDS[self.kind[wire]].type
+
+    def operands(self, row: int) -> "Column[int]":
+        """The wires a row reads, in operand order."""
+        return self.operand[self.start[row] : self.start[row + 1]]
+
+    def constant(self, wire: int) -> Any:
+        """The value of a constant row."""
+        return self.constants[bisect_left(self.constant_rows, wire)]
+
+    def is_constant(self, wire: int) -> bool:
+        """True for constant rows."""
+        return KINDS[self.kind[wire]].gate is CONSTANT
+
+    def is_leaf(self, wire: int) -> bool:
+        """True for rows that compute nothing: inputs and constants."""
+        return KINDS[self.kind[wire]].gate.family == "leaf"
+
+    def differentiates(self, row: int) -> int | None:
+        """The row a backward row differentiates, or None for a forward row."""
+        code = self.origin[row]
+        return -2 - code if code <= -2 else None
+
+    def origin_of(self, row: int) -> Origin | None:
+        """Where the user wrote a row, followed through to the stage it differentiates."""
+        code = self.origin[row]
+        while code <= -2:
+            code = self.origin[-2 - code]
+        return self.origins[code] if code >= 0 else None
+
+    def name(self, wire: int) -> str | None:
+        """The user's (first) name for a wire, if there is one; a hint, not an identity."""
+        names = self.names.get(wire)
+        return names[0] if names else None
+
+    def wire(self, index: int) -> "Wire":
+        """A view of one wire."""
+        return Wire(self, index)
+
+    def stage(self, row: int) -> "Stage":
+        """A view of one row."""
+        return Stage(self, row)
+
+    def stages(self) -> Iterator["Stage"]:
+        """Views of the rows that apply a gate, in order."""
+        return (Stage(self, row) for row in range(len(self)) if not self.is_leaf(row))
+
+    def forward_rows(self) -> list[int]:
+        """Rows of the user's own stages: not leaves, not part of a derivative."""
+        return [r for r in range(len(self)) if self.origin[r] > -2 and not self.is_leaf(r)]
+
+    def readers(self) -> list[list[tuple[int, int]]]:
+        """Per wire, the (row, operand index) pairs that read it, in order."""
+        readers: list[list[tuple[int, int]]] = [[] for _ in range(len(self))]
+        for row in range(len(self)):
+            for index, wire in enumerate(self.operands(row)):
+                readers[wire].append((row, index))
+        return readers
+
+    def with_(self, **changes: Any) -> "Circuit":
+        """The same circuit with some fields replaced."""
+        return replace(self, **changes)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by the columns and the parts' maps."""
+        columns = [self.kind, self.start, self.operand, self.origin, self.constant_rows]
+        columns += [m for p in self.parts for m in (p.gradient, p.terms) if isinstance(m, array)]
+        return sum(c.itemsize * len(c) for c in columns) + 8 * len(self.constants)
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A view of one wire: what connects stages."""
+
+    circuit: Circuit
+    index: int
+
+    @property
+    def name(self) -> str | None:
+        """The user's name for it, a hint."""
+        return self.circuit.name(self.index)
+
+    @property
+    def type(self) -> Type:
+        """Shape, dtype, and whether it is a Python number."""
+        return self.circuit.type_of(self.index)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of its axes; () for a number."""
+        return self.type.shape
+
+    @property
+    def dtype(self) -> Any:
+        """NumPy dtype of the value."""
+        return self.type.dtype
+
+    @property
+    def stage(self) -> "Stage":
+        """The stage that makes it."""
+        return Stage(self.circuit, self.index)
+
+    def __repr__(self) -> str:
+        return f"<wire {self.name or self.index}: {self.type}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A view of one row: a gate applied to wires."""
+
+    circuit: Circuit
+    row: int
+
+    @property
+    def kind(self) -> Kind:
+        """Gate, attrs and output type."""
+        return self.circuit.kind_of(self.row)
+
+    @property
+    def gate(self) -> Gate:
+        """The gate's record."""
+        return self.kind.gate
+
+    @property
+    def attrs(self) -> Mapping[str, Any]:
+        """Fixed settings, such as axis."""
+        return self.kind.attrs
+
+    @property
+    def inputs(self) -> tuple[Wire, ...]:
+        """Wires it reads, in operand order."""
+        return tuple(Wire(self.circuit, w) for w in self.circuit.operands(self.row))
+
+    @property
+    def output(self) -> Wire:
+        """The wire it makes."""
+        return Wire(self.circuit, self.row)
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where the user wrote it."""
+        return self.circuit.origin_of(self.row)
+
+    @property
+    def is_input(self) -> bool:
+        """True for an input row."""
+        return self.gate is INPUT
+
+    def __repr__(self) -> str:
+        reads = ", ".join(str(w.name or w.index) for w in self.inputs)
+        return f"<stage {self.output.name or self.row} = {self.gate.name}({reads})>"

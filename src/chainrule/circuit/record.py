@@ -1,0 +1,166 @@
+"""The gate record: everything there is to know about one kind of gate, in one place.
+
+The registries below are the only process-wide tables: gates by name and by NumPy callable, and
+*kinds*, the interned triples (gate, attrs, output type). A row of a circuit stores one kind id.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.circuit.types import TYPES, WEAK, Type
+from chainrule.errors import UnsupportedError
+
+Attrs = tuple[tuple[str, Any], ...]
+Rule = Callable[..., Any]
+Sample = tuple[Any, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Gate:
+    """One kind of gate. Rules are written with gates on handles, so they can be drawn again.
+
+    `local(*inputs, out, **attrs)` gives one partial per input; `vjp(dout, *inputs, out, **attrs)`
+    gives one gradient per input where no single partial exists. An entry may be a function of no
+    arguments, called only when that input's gradient is wanted. The engine multiplies by the
+    arriving gradient, sums over broadcast axes, and adds at forks; rules never do.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    family: str
+    symbol: str
+    evaluate: Callable[..., Any]  # on NumPy values
+    scalar: Callable[..., Any]  # on Python numbers
+    infer: Callable[..., Type]  # (types, **attrs) -> type of the output
+    code: str | Callable[..., str]  # template over the input names, for NumPy values
+    scalar_code: str | Callable[..., str]  # the same for Python numbers
+    local: Rule | None = None
+    vjp: Rule | None = None
+    recognised_local: Rule | None = None  # used instead of `local` for a group found in user code
+    decompose: Rule | None = None
+    spellings: tuple[Rule, ...] = ()  # ways a user writes this gate with others
+    numpy: tuple[Callable[..., Any], ...] = ()
+    bind: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]] | None = None
+    operator: str | None = None  # Python's name for it: "mul" gives __mul__ and __rmul__
+    makes_view: bool = False  # the output may share memory with an input
+    commutes: bool = False
+    words: str = ""  # what its backward pass does to the gradient
+    kinks: Callable[..., bool] | None = None  # inputs at which the partial jumps
+    samples: tuple[Sample, ...] = ()
+    sample_attrs: tuple[Mapping[str, Any], ...] = ({},)
+    error_samples: tuple[Sample, ...] = ()
+    source: str = ""
+    id: int = field(default_factory=lambda: len(GATES))
+
+    @property
+    def is_differentiable(self) -> bool:
+        """True when the record holds a derivative."""
+        return self.local is not None or self.vjp is not None
+
+    def __call__(self, *operands: Any, **attrs: Any) -> Any:
+        """Apply to handles (records a stage), or to plain numbers (computes)."""
+        carrier = None
+        for operand in operands:
+            birth = getattr(operand, "birth", None)
+            if birth is not None and (carrier is None or birth > carrier.birth):
+                carrier = operand
+        if carrier is None:
+            return self.compute(operands, attrs)
+        return carrier.apply(self, operands, attrs)
+
+    def compute(self, operands: Sequence[Any], attrs: Mapping[str, Any]) -> Any:
+        """The output for plain values. Python numbers give what float64 scalars would."""
+        for operand in operands:
+            if operand.__class__ not in WEAK:
+                return self.evaluate(*operands, **attrs)
+        try:
+            return self.scalar(*operands, **attrs)
+        except (ArithmeticError, ValueError):
+            return self._as_float64(operands, attrs)
+
+    def _as_float64(self, operands: Sequence[Any], attrs: Mapping[str, Any]) -> Any:
+        """IEEE's answer where Python raises: 1 / 0 is inf, exp(1000) is inf, with a warning."""
+        return float(self.evaluate(*map(np.float64, operands), **attrs))
+
+    def __repr__(self) -> str:
+        return f"<gate {self.name}>"
+
+
+GATES: list[Gate] = []
+BY_NAME: dict[str, Gate] = {}
+BY_NUMPY: dict[Callable[..., Any], Gate] = {}
+BY_OPERATOR: dict[str, Gate] = {}
+
+
+def register(gate: Gate) -> Gate:
+    """Enter a gate in the registries. A name belongs to one gate."""
+    if gate.name in BY_NAME:
+        raise UnsupportedError(f"a gate named {gate.name!r} exists already; choose another name")
+    GATES.append(gate)
+    BY_NAME[gate.name] = gate
+    for function in gate.numpy:
+        BY_NUMPY[function] = gate
+    if gate.operator:
+        BY_OPERATOR[gate.operator] = gate
+    return gate
+
+
+def differentiable_gates() -> Iterable[Gate]:
+    """Every gate of the catalogue that holds a derivative."""
+    return (gate for gate in GATES if gate.is_differentiable)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Kind:
+    """A gate with its settings and the type of its output: what a row of a circuit is."""
+
+    gate: Gate
+    attrs: Mapping[str, Any]
+    type: Type
+    type_id: int
+    key: Attrs
+    is_differentiable: bool  # has a derivative and real-valued output
+
+    def compute(self, operands: Sequence[Any]) -> Any:
+        """The output value, of this kind's type: NumPy's bits for arrays, Python's for numbers."""
+        if self.type.weak:
+            return self.gate.compute(operands, self.attrs)
+        return self.gate.evaluate(*operands, **self.attrs)
+
+
+KINDS: list[Kind] = []
+_KIND_IDS: dict[tuple[int, Attrs, int], int] = {}
+
+
+def kind_id(gate: Gate, attrs: Attrs, type_id: int) -> int:
+    """The interned id of (gate, attrs, output type)."""
+    key = (gate.id, attrs, type_id)
+    found = _KIND_IDS.get(key)
+    if found is None:
+        found = _KIND_IDS[key] = len(KINDS)
+        t = TYPES[type_id]
+        KINDS.append(
+            Kind(gate, dict(attrs), t, type_id, attrs, gate.is_differentiable and t.is_inexact)
+        )
+    return found
+
+
+def attrs_key(attrs: Mapping[str, Any]) -> Attrs:
+    """Settings in their closed, hashable form: sorted pairs of str, number, None or tuples."""
+    return tuple(sorted(attrs.items()))
+
+
+def _leaf(name: str) -> Gate:
+    def never(*_: Any, **__: Any) -> Any:
+        raise UnsupportedError(f"an {name} row has a value of its own; it is not computed")
+
+    return register(
+        Gate(name, (), "leaf", name, never, never, never, "", "")
+    )
+
+
+INPUT = _leaf("input")
+CONSTANT = _leaf("constant")
