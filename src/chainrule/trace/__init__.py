@@ -1,0 +1,1 @@
+"""Function, script or expression -> circuit, by running it once on traced values."""

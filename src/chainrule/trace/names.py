@@ -1,0 +1,111 @@
+"""Names and origins of a finished trace's rows, from the places they were recorded at."""
+
+from array import array
+from pathlib import Path
+from types import CodeType
+
+import numpy as np
+
+from chainrule.circuit.circuit import NOTHING, Circuit, Origin
+from chainrule.trace.places import Destination, destination, returned_names, span
+from chainrule.trace.trace import Call, Trace
+
+_LIBRARIES = (
+    str(Path(__file__).parents[1]),
+    str(Path(np.__file__).parent),
+)
+
+
+def is_library(code: CodeType) -> bool:
+    """True for code of this package and of NumPy: never a place the user wrote."""
+    return code.co_filename.startswith(_LIBRARIES)
+
+
+def with_names(circuit: Circuit, trace: Trace) -> Circuit:
+    """The circuit of a trace, its wires named as the user named them, its rows with origins."""
+    resolve = _Resolver(trace)
+    names = dict(circuit.names)
+    column = array("i", [NOTHING]) * len(circuit)
+    for row, (call, lasti) in enumerate(trace.rows()[:, 3:].tolist()):
+        if call != NOTHING:
+            column[row] = resolve.origin(call, lasti)
+            found = resolve.names(row, call, lasti)
+            if found and row not in names:
+                names[row] = found
+    names.update(resolve.renamed_by_callers())
+    return circuit.with_(names=names, origin=column, origins=tuple(resolve.origins))
+
+
+class _Resolver:
+    """Places to origins and names, each distinct place looked up once."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.calls = trace.calls
+        self.origins: list[Origin] = []
+        self._origin_ids: dict[tuple[int, int], int] = {}
+        self._destinations: dict[tuple[int, int], tuple[tuple[str, ...], bool]] = {}
+        self._last: dict[tuple[int, str], int] = {}
+
+    def origin(self, call: int, lasti: int) -> int:
+        """Index in `origins` of the user's place: the nearest frame that is not a library's."""
+        known = self._origin_ids.get((call, lasti))
+        if known is None:
+            at, instruction = self._user_place(call, lasti)
+            known = self._origin_ids[call, lasti] = len(self.origins)
+            self.origins.append(_origin(self.calls[at].code, instruction))
+        return known
+
+    def _user_place(self, call: int, lasti: int) -> tuple[int, int]:
+        at, instruction = call, lasti
+        while is_library(self.calls[at].code) and self.calls[at].parent != NOTHING:
+            at, instruction = self.calls[at].parent, self.calls[at].parent_lasti
+        return at, instruction
+
+    def names(self, row: int, call: int, lasti: int) -> tuple[str, ...]:
+        """The variables a row's value is stored to, by its caller if it is returned."""
+        found = self._destinations.get((call, lasti))
+        if found is None:
+            found = self._destinations[call, lasti] = self._look_up(call, lasti)
+        names, local = found
+        if local:
+            for name in names:
+                self._last[call, name] = row
+        return names
+
+    def _look_up(self, call: int, lasti: int) -> tuple[tuple[str, ...], bool]:
+        code = self.calls[call].code
+        if is_library(code):
+            return (), False
+        here = destination(code, lasti)
+        return self._in_callers(call, here) or here.names, bool(here.names)
+
+    def _in_callers(self, call: int, at: Destination) -> tuple[str, ...]:
+        """Names a returned value gets further out; the outermost that names it wins."""
+        names: tuple[str, ...] = ()
+        while at.returned is not None and self.calls[call].parent != NOTHING:
+            link: Call = self.calls[call]
+            if is_library(self.calls[link.parent].code):
+                break
+            at = destination(self.calls[link.parent].code, link.parent_lasti, at.returned)
+            names = at.names or names
+            call = link.parent
+        return names
+
+    def renamed_by_callers(self) -> dict[int, tuple[str, ...]]:
+        """Rows stored to a local that its function then returns: the caller's name for them."""
+        renamed: dict[int, tuple[str, ...]] = {}
+        for (call, name), row in self._last.items():
+            path = returned_names(self.calls[call].code).get(name)
+            if path is not None:
+                names = self._in_callers(call, Destination((), path))
+                if names:
+                    renamed[row] = names
+        return renamed
+
+
+def _origin(code: CodeType, lasti: int) -> Origin:
+    at = span(code, lasti)
+    return Origin(
+        code.co_filename, at.line, at.end_line, at.column, at.end_column, code.co_name
+    )
+

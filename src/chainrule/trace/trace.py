@@ -1,0 +1,208 @@
+"""A trace: the rows recorded while a function runs, with their values.
+
+Recording is the price of every eager gradient, so a row is five integers added to one list:
+
+    kind, first operand, second operand, call, last instruction
+
+Rows with more operands keep them in `spill`, at -2 - first operand. `call` numbers the chain of
+frames that led to the gate and the last instruction is the place in it, so names and lines can be
+resolved later, or never. A long log is packed into arrays chunk by chunk.
+
+Every trace has a birth number from one process-wide counter. Where values of two traces meet, the
+younger trace records, and holds the older value as a constant whose own trace goes on recording.
+"""
+
+import itertools
+import sys
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import CodeType, FrameType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chainrule.circuit.circuit import NOTHING, Circuit
+from chainrule.circuit.record import CONSTANT, INPUT, KINDS, kind_id
+from chainrule.circuit.types import type_id
+from chainrule.errors import TraceError
+
+_births = itertools.count(1)
+WIDTH = 5  # integers a row
+CHUNK = WIDTH * 8192  # a log longer than this is packed
+LEAF = (NOTHING,) * (WIDTH - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One link of the chain of calls from the traced function down to a gate."""
+
+    parent: int
+    parent_lasti: int
+    code: CodeType
+
+
+class Trace:
+    """Rows, places and values recorded so far. Only traced values append to it."""
+
+    __slots__ = (
+        "_root", "_stack", "birth", "call", "calls", "copies", "frame", "inputs", "is_nested",
+        "limit", "log", "names", "packed", "spill", "values",
+    )
+
+    def __init__(self, *, copies: bool = False) -> None:
+        self.birth = next(_births)
+        self.copies = copies  # keep copies of captured arrays: the trace outlives the call
+        self.is_nested = False  # holds values of an older trace, which goes on recording
+        self.log: list[int] = []
+        self.limit = CHUNK  # -1 once the trace is closed
+        self.packed: list[npt.NDArray[np.int32]] = []
+        self.spill: list[tuple[int, ...]] = []
+        self.values: list[Any] = []
+        self.inputs: list[int] = []
+        self.names: dict[int, tuple[str, ...]] = {}
+        self.calls: list[Call] = []
+        self.frame: FrameType | None = None
+        self.call = NOTHING
+        self._root = sys._getframe(1)
+        self._stack: list[tuple[FrameType, int]] = []
+
+    @property
+    def is_open(self) -> bool:
+        """True while the function runs; a value of a finished trace cannot be used."""
+        return self.limit >= 0
+
+    def input(self, value: Any, name: str | None = None) -> int:
+        """A new input holding a value; its wire."""
+        wire = self._leaf(kind_id(INPUT, (), type_id(value)), value)
+        self.inputs.append(wire)
+        if name is not None:
+            self.names[wire] = (name,)
+        return wire
+
+    def constant(self, value: Any) -> int:
+        """A new constant holding a number, an array, or a value of an older trace."""
+        if self.copies and isinstance(value, np.ndarray):
+            value = value.copy()
+        return self._leaf(kind_id(CONSTANT, (), type_id(value)), value)
+
+    def _leaf(self, kind: int, value: Any) -> int:
+        wire = len(self.values)
+        self.values.append(value)
+        self.log += (kind, *LEAF)
+        return wire
+
+    def record(self, kind: int, operands: Sequence[int], value: Any, frame: FrameType) -> int:
+        """One more stage, written at a frame's current instruction; its wire."""
+        if len(self.log) > self.limit:
+            self.make_room()
+        if frame is not self.frame:
+            self.enter(frame)
+        first, second = self._pair(operands)
+        wire = len(self.values)
+        self.values.append(value)
+        self.log += (kind, first, second, self.call, frame.f_lasti)
+        return wire
+
+    def _pair(self, operands: Sequence[int]) -> tuple[int, int]:
+        if len(operands) == 2:
+            return operands[0], operands[1]
+        if len(operands) == 1:
+            return operands[0], NOTHING
+        self.spill.append(tuple(operands))
+        return -1 - len(self.spill), NOTHING
+
+    def make_room(self) -> None:
+        """Pack the log into arrays; or, when the trace is closed, refuse."""
+        if not self.is_open:
+            raise finished()
+        self._pack()
+
+    def _pack(self) -> None:
+        self.packed.append(np.array(self.log, np.int32).reshape(-1, WIDTH))
+        self.log.clear()
+
+    def enter(self, frame: FrameType) -> None:
+        """Number the chain of calls that leads to a frame, reusing the part seen already."""
+        known = {id(f): i for i, (f, _) in enumerate(self._stack)}
+        new: list[FrameType] = []
+        at: FrameType | None = frame
+        while at is not None and id(at) not in known and (at is not self._root or not new):
+            new.append(at)
+            at = at.f_back
+        del self._stack[known[id(at)] + 1 if id(at) in known else 0 :]
+        for link in reversed(new):
+            parent, call = self._stack[-1] if self._stack else (None, NOTHING)
+            self.calls.append(Call(call, parent.f_lasti if parent else NOTHING, link.f_code))
+            self._stack.append((link, len(self.calls) - 1))
+        self.frame = frame
+        self.call = self._stack[-1][1]
+
+    def close(self) -> None:
+        """End the recording and let go of the frames; values may still be read."""
+        self.limit = -1
+        self.frame = self._root = None  # type: ignore[assignment]
+        self._stack = []
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def structure(self) -> bytes:
+        """What a compiled backward program depends on, apart from literal numbers."""
+        return array("i", self.log).tobytes()
+
+    def rows(self) -> npt.NDArray[np.int32]:
+        """All rows, [rows, 5]: kind, two operands, call, last instruction."""
+        chunks = [*self.packed, np.array(self.log, np.int32).reshape(-1, WIDTH)]
+        return np.concatenate(chunks)
+
+    def circuit(self, outputs: Sequence[int], title: str = "circuit") -> Circuit:
+        """The recorded rows as a circuit, with names for the inputs only, and no origins."""
+        rows = self.rows()
+        kinds = rows[:, 0]
+        arity, is_constant = _kind_tables(int(kinds.max(initial=0)) + 1)
+        start = np.zeros(len(rows) + 1, np.int32)
+        np.cumsum(arity[kinds], out=start[1:])
+        constant_rows = np.flatnonzero(is_constant[kinds])
+        return Circuit(
+            _column(kinds), _column(start), self._operands(rows, start),
+            array("i", [NOTHING]) * len(rows), tuple(self.inputs), tuple(outputs),
+            _column(constant_rows), tuple(self.values[r] for r in constant_rows), self.names,
+            title=title,
+        )
+
+    def _operands(
+        self, rows: npt.NDArray[np.int32], start: npt.NDArray[np.int32]
+    ) -> "array[int]":
+        """The operands of all rows, one after another."""
+        operand = np.zeros(int(start[-1]), np.int32)
+        count = np.diff(start)
+        for index in (0, 1):
+            has = (count > index) & (count <= 2)
+            operand[start[:-1][has] + index] = rows[has, 1 + index]
+        for row in np.flatnonzero(count > 2):
+            operand[start[row] : start[row + 1]] = self.spill[-2 - int(rows[row, 1])]
+        return _column(operand)
+
+
+def _column(values: npt.NDArray[Any]) -> "array[int]":
+    column = array("i")
+    column.frombytes(np.ascontiguousarray(values, np.int32).tobytes())
+    return column
+
+
+def _kind_tables(stop: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+    """Per kind: how many operands it has, and whether it is a constant."""
+    gates = [KINDS[k].gate for k in range(stop)]
+    arity = np.array([len(g.inputs) for g in gates], np.int32)
+    return arity, np.array([g is CONSTANT for g in gates], np.bool_)
+
+
+def finished() -> TraceError:
+    """The error for a traced value that outlived its trace."""
+    return TraceError(
+        "this value belongs to a trace that has finished: it was kept from inside a function being "
+        "differentiated and used after. Return it (has_aux=True gives it back as plain numbers) "
+        "instead of storing it outside."
+    )

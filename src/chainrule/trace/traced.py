@@ -1,0 +1,377 @@
+"""Traced: a number or array that records what is done to it. A carrier with NumPy's face."""
+
+import linecache
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.circuit.record import (
+    BY_NAME,
+    BY_NUMPY,
+    CONSTANT,
+    Gate,
+    attrs_key,
+    kind_id,
+)
+from chainrule.circuit.types import FLOAT, TYPES, Type, is_number, type_id
+from chainrule.errors import ShapeError, TraceError, UnsupportedError
+from chainrule.gates.handle import BINARY, COMPARE, Carrier
+from chainrule.trace.places import span
+from chainrule.trace.trace import LEAF, Trace, finished
+
+_frame = sys._getframe
+_new = object.__new__
+
+
+class Traced(Carrier):
+    """A value inside a function being traced. Behaves as the number or array it stands for."""
+
+    __slots__ = ("trace", "value", "wire")
+    trace: Trace
+    wire: int
+    value: Any
+
+    @property
+    def birth(self) -> int:  # type: ignore[override]
+        """Birth number of the trace; the youngest records."""
+        return self.trace.birth
+
+    @property
+    def type_id(self) -> int:
+        """Interned shape and dtype."""
+        return type_id(self.value)
+
+    @property
+    def type(self) -> Type:
+        """Shape, dtype and weakness."""
+        return TYPES[self.type_id]
+
+    def apply(self, gate: Gate, operands: Sequence[Any], attrs: Mapping[str, Any]) -> "Traced":
+        """Record one stage in this trace; other operands become constants."""
+        return record(self.trace, gate, operands, attrs, gate.compute, user_frame(_frame(1)))
+
+    # ---- NumPy's face
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **settings: Any) -> Any:
+        gate = BY_NUMPY.get(ufunc)
+        if gate is None or method != "__call__" or settings:
+            raise _no_gate(_ufunc_name(ufunc, method, settings))
+        trace = youngest(inputs)
+        return record(trace, gate, inputs, {}, lambda xs, _: ufunc(*xs), user_frame(_frame(1)))
+
+    def __array_function__(
+        self, function: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        gate = BY_NUMPY.get(function)
+        if gate is None:
+            raise _no_gate(f"np.{function.__name__}")
+        return call(gate, user_frame(_frame(1)), *args, **kwargs)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise _cannot(
+            "NumPy tried to turn a traced value into a plain array, which would lose its gradient",
+            "np.array([...]) and np.asarray(...) cannot hold traced values: pass the array in as "
+            "an argument, or work on the list's items one by one",
+        )
+
+    def _no_float(self, *_: Any) -> Any:
+        raise _cannot(
+            "float(x), int(x), complex(x), round(x) or math.f(x) was called on a traced value, "
+            "which would lose its gradient",
+            "write np.exp(x) instead of math.exp(x), and use x itself instead of float(x)",
+        )
+
+    __float__ = __int__ = __complex__ = __index__ = __round__ = __trunc__ = _no_float
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("a traced number has no len()")
+        return self.shape[0]
+
+    def __iter__(self) -> Any:
+        raise _cannot("a traced array was taken apart item by item", "use whole-array operations")
+
+    def __getitem__(self, key: Any) -> Any:
+        raise _cannot("a traced array was indexed", "indexing has no gate yet; pass the parts in "
+                      "as separate arguments, or as a list of numbers")
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise _cannot("an argument was written to: x[...] = value",
+                      "build a new array from the parts instead")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise UnsupportedError(
+            f"a traced value has no attribute or method {name!r}"
+            f"{where(user_frame(_frame(1)))}\n  Known: "
+            "T dot sum reshape transpose shape dtype ndim size, and the np functions "
+            + ", ".join(known_numpy())
+        )
+
+    def __repr__(self) -> str:
+        return f"Traced({self.value!r})"
+
+    def __pos__(self) -> "Traced":
+        return self
+
+    @property
+    def T(self) -> "Traced":
+        """The transpose."""
+        return call(BY_NAME["transpose"], _frame(1), self)  # type: ignore[no-any-return]
+
+    def dot(self, other: Any) -> Any:
+        """Product of vectors and matrices, as ndarray.dot."""
+        return call(BY_NAME["matmul"], _frame(1), self, other)
+
+    def sum(self, axis: Any = None, **settings: Any) -> Any:
+        """Sum over all axes or some."""
+        return call(BY_NAME["sum"], _frame(1), self, axis, **settings)
+
+    def reshape(self, *shape: Any) -> Any:
+        """The same numbers in another shape."""
+        return call(BY_NAME["reshape"], _frame(1), self, *shape)
+
+    def transpose(self, *axes: Any) -> Any:
+        """The axes in another order."""
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+        return call(BY_NAME["transpose"], _frame(1), self, order)
+
+
+def known_numpy() -> list[str]:
+    """NumPy functions that have a gate, by name."""
+    return sorted({f.__name__ for f in BY_NUMPY})
+
+
+def call(gate: Gate, frame: Any, *args: Any, **kwargs: Any) -> Any:
+    """Apply a gate to NumPy-style arguments, written at a frame."""
+    if gate.bind is None:
+        operands, attrs = args, kwargs
+    else:
+        try:
+            operands, attrs = gate.bind(*args, **kwargs)
+        except TypeError as error:
+            raise UnsupportedError(f"{gate.name}: {error}{where(frame)}") from None
+    return record(youngest(operands), gate, operands, attrs, gate.compute, frame)
+
+
+def youngest(operands: Sequence[Any]) -> Trace:
+    """The trace that records: of all operands' traces the one born last."""
+    traces = [x.trace for x in operands if isinstance(x, Traced)]
+    if not traces:
+        raise _cannot("a traced value was passed inside a list", "pass it as the argument itself")
+    return max(traces, key=lambda t: t.birth)
+
+
+def record(
+    trace: Trace,
+    gate: Gate,
+    operands: Sequence[Any],
+    attrs: Mapping[str, Any],
+    compute: Callable[[Sequence[Any], Mapping[str, Any]], Any],
+    frame: Any,
+) -> Traced:
+    """Compute a stage's value and record it."""
+    if not trace.is_open:
+        raise finished()
+    wires = [
+        x.wire if isinstance(x, Traced) and x.trace is trace else _capture(trace, x, gate, frame)
+        for x in operands
+    ]
+    values = [trace.values[w] for w in wires]
+    try:
+        value = compute(values, attrs)
+    except ChainError as error:
+        raise type(error)(f"{error}{where(frame)}") from None
+    except (ValueError, TypeError) as error:
+        raise _explained(gate, wires, attrs, trace, error, frame) from error
+    kind = kind_id(gate, attrs_key(attrs), type_id(value))
+    return traced(trace, trace.record(kind, wires, value, frame), value)
+
+
+ChainError = (ShapeError, UnsupportedError)
+
+
+def _explained(
+    gate: Gate, wires: Sequence[int], attrs: Any, trace: Trace, error: Exception, frame: Any
+) -> Exception:
+    """Our own words for what NumPy refused, where the gate's type rule can tell."""
+    try:
+        gate.infer([TYPES[type_id(trace.values[w])] for w in wires], **attrs)
+    except ShapeError as ours:
+        return ShapeError(f"{ours}{where(frame)}")
+    return UnsupportedError(f"{gate.name}: {error}{where(frame)}")
+
+
+def _capture(trace: Trace, value: Any, gate: Gate, frame: Any) -> int:
+    """A constant for a value from outside the trace."""
+    if isinstance(value, Traced):
+        if not value.trace.is_open:
+            raise finished()
+        trace.is_nested = True
+    elif not is_number(value):
+        value = _as_array(value, gate, frame)
+    elif value.__class__ is int and abs(value) > EXACT:
+        value = float(value)  # what meeting a float makes of it
+    elif isinstance(value, np.ndarray) and not value.shape:
+        value = value[()]
+    return trace.constant(value)
+
+
+EXACT = 2**53  # integers up to here are floats without rounding
+
+
+def _as_array(value: Any, gate: Gate, frame: Any) -> Any:
+    """Lists of plain numbers, as NumPy would read them."""
+    if isinstance(value, list | tuple):
+        array = np.asarray(value)
+        if is_number(array):
+            return array
+    raise UnsupportedError(
+        f"{gate.name} cannot take {type(value).__name__} {value!r:.60}{where(frame)}\n"
+        "  A wire carries real numbers: Python int or float, or NumPy arrays of them."
+    )
+
+
+def traced(trace: Trace, wire: int, value: Any) -> Traced:
+    """A traced value for a wire of a trace."""
+    made = _new(Traced)
+    made.trace = trace
+    made.wire = wire
+    made.value = value
+    return made
+
+
+# ---- fast operators: the same as `record`, with Python floats spelled out
+
+
+def _binary(gate: Gate, *, reflected: bool) -> Callable[[Any, Any], Any]:
+    """An operator method. Its body is the inner loop of every eager gradient."""
+    scalar = gate.scalar
+    float_kind = kind_id(gate, (), FLOAT)
+    float_constant = (kind_id(CONSTANT, (), FLOAT), *LEAF)
+
+    def operator(self: Traced, other: Any) -> Any:
+        trace = self.trace
+        log = trace.log
+        if len(log) > trace.limit:
+            trace.make_room()
+        values = trace.values
+        mine = self.value
+        if other.__class__ is Traced and other.trace is trace:
+            wire, theirs = other.wire, other.value
+            if mine.__class__ is not float or theirs.__class__ is not float:
+                return _slow(gate, (self, other), _frame(1))
+        elif other.__class__ is float and mine.__class__ is float:
+            wire, theirs = len(values), other
+            values.append(other)
+            log += float_constant
+        else:
+            return _slow(gate, (other, self) if reflected else (self, other), _frame(1))
+        frame = _frame(1)
+        if frame is not trace.frame:
+            trace.enter(frame)
+        try:
+            value = scalar(theirs, mine) if reflected else scalar(mine, theirs)
+        except (ArithmeticError, ValueError):
+            value = gate.compute((theirs, mine) if reflected else (mine, theirs), {})
+        made = _new(Traced)
+        made.trace = trace
+        made.wire = len(values)
+        made.value = value
+        values.append(value)
+        if reflected:
+            log += (float_kind, wire, self.wire, trace.call, frame.f_lasti)
+        else:
+            log += (float_kind, self.wire, wire, trace.call, frame.f_lasti)
+        return made
+
+    return operator
+
+
+def _slow(gate: Gate, operands: tuple[Any, Any], frame: Any) -> Any:
+    if not all(isinstance(x, Traced | list | tuple) or is_number(x) for x in operands):
+        return NotImplemented
+    return record(youngest(operands), gate, operands, {}, gate.compute, frame)
+
+
+def _compare(gate: Gate) -> Callable[[Any, Any], Any]:
+    def operator(self: Traced, other: Any) -> Any:
+        if not (isinstance(other, Traced) or is_number(other)):
+            return NotImplemented
+        operands = (self, other)
+        return record(youngest(operands), gate, operands, {}, gate.compute, _frame(1))
+
+    return operator
+
+
+def _negate(self: Traced) -> Traced:
+    return record(self.trace, BY_NAME["negate"], (self,), {}, BY_NAME["negate"].compute, _frame(1))
+
+
+def _install() -> None:
+    for python, name in BINARY.items():
+        setattr(Traced, f"__{python}__", _binary(BY_NAME[name], reflected=False))
+        setattr(Traced, f"__r{python}__", _binary(BY_NAME[name], reflected=True))
+    for python, name in COMPARE.items():
+        setattr(Traced, f"__{python}__", _compare(BY_NAME[name]))
+    Traced.__neg__ = _negate  # type: ignore[method-assign,assignment]  # as above
+
+
+_install()
+
+
+# ---- where the user is
+
+
+_PACKAGE = __name__.split(".")[0]
+
+
+def user_frame(frame: Any) -> Any:
+    """The nearest frame outside this package and NumPy."""
+    found = frame
+    while found is not None and _module(found) in _LIBRARY:
+        found = found.f_back
+    return frame if found is None else found
+
+
+def _module(frame: Any) -> str:
+    return str(frame.f_globals.get("__name__", "")).split(".")[0]
+
+
+_LIBRARY = (_PACKAGE, "numpy")
+
+
+def where(frame: Any) -> str:
+    """One line naming the user's function, file and line."""
+    if frame is None:
+        return ""
+    line = span(frame.f_code, frame.f_lasti).line
+    code = frame.f_code
+    return f"\n  in {code.co_name}, {code.co_filename} line {line}{_source(frame, line)}"
+
+
+def _source(frame: Any, line: int | None) -> str:
+    text = linecache.getline(frame.f_code.co_filename, line or 0).strip()
+    return f":  {text}" if text else ""
+
+
+def _cannot(what: str, instead: str) -> TraceError:
+    return TraceError(f"{what}{where(user_frame(_frame(1)))}\n  Instead: {instead}.")
+
+
+def _no_gate(name: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{name} has no gate{where(user_frame(_frame(1)))}\n"
+        f"  Known: {', '.join(known_numpy())}."
+    )
+
+
+def _ufunc_name(ufunc: np.ufunc, method: str, settings: Mapping[str, Any]) -> str:
+    name = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+    return name + (f" with {', '.join(settings)}=" if settings else "")
