@@ -1,0 +1,1 @@
+"""Circuit to circuit: backward, grouping, simplify, and the driver that rewrites."""

@@ -1,0 +1,312 @@
+"""The backward pass: from the output to the inputs, each gate multiplying by its local gradient.
+
+Everything common to all gates happens here and nowhere else: multiply by the arriving gradient,
+sum over axes that were broadcast, return to the input's dtype, add at forks, skip what is zero by
+structure. Rules compute with whatever stands in `values`: handles in a builder (then the backward
+pass becomes more stages of the circuit), plain numbers (then it is computed at once), or traced
+values of an older trace (then it is differentiated again).
+"""
+
+from array import array
+from collections.abc import Container, Iterable, Sequence
+from types import FunctionType
+from typing import Any, Protocol
+
+import numpy as np
+
+from chainrule.circuit.builder import Builder
+from chainrule.circuit.circuit import NOTHING, Circuit, Group, Part
+from chainrule.circuit.record import KINDS, Kind
+from chainrule.circuit.types import WEAK, Type
+from chainrule.gates import move, reduce
+from chainrule.gates.handle import Handle
+
+
+class Rows(Protocol):
+    """The columns a backward pass reads: those of a circuit or of a trace."""
+
+    @property
+    def kind(self) -> Sequence[int]: ...
+    @property
+    def start(self) -> Sequence[int]: ...
+    @property
+    def operand(self) -> Sequence[int]: ...
+
+
+class Observer:
+    """Follows a backward pass: told each row before it is differentiated, and each term sent."""
+
+    def at(self, row: int, dout: Any) -> Any:
+        """`row` is differentiated next; gives the `dout` to go on with."""
+        return dout
+
+    def sent(self, position: int, term: Any) -> None:
+        """`term` goes back along the edge at an operand position."""
+
+
+def active_rows(rows: Rows, wrt: Iterable[int], stop: int) -> bytearray:
+    """Per row up to `stop`: 1 where the wire depends on an input we differentiate by."""
+    active = bytearray(stop + 1)
+    for wire in wrt:
+        if wire <= stop:
+            active[wire] = 1
+    start, operand, kinds = rows.start, rows.operand, rows.kind
+    begin = start[0]
+    for row in range(stop + 1):
+        end = start[row + 1]
+        for position in range(begin, end):
+            if active[operand[position]]:
+                active[row] = KINDS[kinds[row]].is_differentiable
+                break
+        begin = end
+    return active
+
+
+def backpropagate(
+    rows: Rows,
+    values: Sequence[Any],
+    output: int,
+    dout: Any,
+    wrt: Iterable[int],
+    *,
+    groups: Iterable[Group] = (),
+    one: Any = None,
+    observer: Observer | None = None,
+    inside: bool = False,
+) -> list[Any]:
+    """Gradients by row, None where nothing arrives; only those of `wrt` unless observed.
+
+    dout: the gradient of the output, of the output's shape. `one` marks the dout that is exactly
+    1, by which nothing need be multiplied. With `inside`, stages inside a closed group get
+    gradients too, which go no further than the group.
+    """
+    wanted = set(wrt)
+    active = active_rows(rows, wanted, output)
+    gradients: list[Any] = [None] * (output + 1)
+    gradients[output] = dout
+    closed = {g.output: g for g in groups if g.is_closed}
+    inner = {row: g for g in closed.values() for row in g.stages} if closed else {}
+    start, operand, kinds = rows.start, rows.operand, rows.kind
+    for row in range(output, -1, -1):
+        dout = gradients[row]
+        begin, end = start[row], start[row + 1]
+        if dout is None or begin == end or not active[row]:
+            continue
+        if observer is not None:
+            dout = gradients[row] = observer.at(row, dout)
+        kind = KINDS[kinds[row]]
+        if row in closed:
+            _through_group(closed[row], rows, values, gradients, active, one, observer)
+            if not inside:
+                continue
+        wires = operand[begin:end]
+        is_local = kind.gate.vjp is None
+        for index, term in enumerate(_terms(kind, wires, values, values[row], dout, one, active)):
+            if term is None:
+                continue
+            wire = wires[index]
+            target = KINDS[kinds[wire]]
+            if not is_local or target.type_id != kind.type_id:
+                term = fit(term, target.type)
+            if observer is not None:
+                observer.sent(begin + index, term)
+            if row in inner and wire in inner[row].inputs:
+                continue  # the group has sent its own, in one
+            old = gradients[wire]
+            gradients[wire] = term if old is None else old + term
+        if observer is None and row not in wanted:
+            gradients[row] = None
+    return gradients
+
+
+def _terms(
+    kind: Kind, wires: Sequence[int], values: Sequence[Any], out: Any, dout: Any, one: Any,
+    active: bytearray,
+) -> list[Any]:
+    """What one stage sends back to each of its inputs; None to those that get nothing."""
+    gate = kind.gate
+    inputs = [values[w] for w in wires]
+    if gate.vjp is not None:
+        given = gate.vjp(dout, *inputs, out, **kind.attrs)
+        return [called(t) if active[w] else None for t, w in zip(given, wires, strict=True)]
+    local = gate.local(*inputs, out, **kind.attrs)  # type: ignore[misc]  # active: it has one
+    return [chain(p, dout, one) if active[w] else None for p, w in zip(local, wires, strict=True)]
+
+
+def called(entry: Any) -> Any:
+    """A rule's entry, or what it gives when it was left uncalled until wanted."""
+    return entry() if entry.__class__ is FunctionType else entry
+
+
+def chain(partial: Any, dout: Any, one: Any) -> Any:
+    """The chain rule: local gradient times the gradient that arrives."""
+    partial = called(partial)
+    if partial.__class__ is int:
+        if partial == 1:
+            return dout
+        if partial == -1:
+            return -dout
+        if partial == 0:
+            return None
+    if partial is None or dout is one:
+        return partial
+    return partial * dout
+
+
+def fit(term: Any, t: Type) -> Any:
+    """A gradient in the shape and dtype of its variable: sums over axes that were broadcast."""
+    shape = move.shape_of(term)
+    if shape != t.shape:
+        term = _sum_to(term, shape, t.shape) if len(shape) >= len(t.shape) else term
+        if move.shape_of(term) != t.shape:
+            term = move.broadcast_to(term, shape=t.shape)
+    if not t.weak and _dtype(term) not in (t.dtype, None):
+        term = move.cast(term, dtype=t.dtype.name)
+    return term
+
+
+def _sum_to(term: Any, shape: tuple[int, ...], target: tuple[int, ...]) -> Any:
+    """Sum over the axes along which `target` was spread to `shape`."""
+    lead = len(shape) - len(target)
+    ones = tuple(lead + i for i, n in enumerate(target) if n == 1 and shape[lead + i] != 1)
+    axes = tuple(range(lead)) + ones
+    if not axes:
+        return term
+    everything = len(axes) == len(shape)
+    term = reduce.sum_(term, axis=None if everything else axes, keepdims=not lead)
+    return term if lead == 0 or not ones else move.reshape(term, shape=target)
+
+
+def _dtype(term: Any) -> Any:
+    """None for Python numbers, which take on any dtype."""
+    weak = term.__class__ in WEAK or getattr(getattr(term, "type", None), "weak", False)
+    return None if weak else term.dtype
+
+
+def entry_position(group: Group, wire: int, rows: Rows) -> int:
+    """The operand position through which a wire enters a group."""
+    for row in sorted(group.stages):
+        for position in range(rows.start[row], rows.start[row + 1]):
+            if rows.operand[position] == wire:
+                return position
+    raise AssertionError("a group's input is read inside it")
+
+
+def _through_group(
+    group: Group, rows: Rows, values: Sequence[Any], gradients: list[Any], active: bytearray,
+    one: Any, observer: Observer | None,
+) -> None:
+    """Differentiate a closed group as the one gate it means."""
+    rule = group.gate.recognised_local or group.gate.local
+    partials = rule(*(values[w] for w in group.inputs), values[group.output])  # type: ignore[misc]
+    for wire, partial in zip(group.inputs, partials, strict=True):
+        term = chain(partial, gradients[group.output], one) if active[wire] else None
+        if term is None:
+            continue
+        term = fit(term, KINDS[rows.kind[wire]].type)
+        if observer is not None:
+            observer.sent(entry_position(group, wire, rows), term)
+        old = gradients[wire]
+        gradients[wire] = term if old is None else old + term
+
+
+def backpropagate_numbers(
+    rows: Rows,
+    values: Sequence[Any],
+    output: int,
+    dout: Any,
+    wrt: Sequence[int],
+    groups: Iterable[Group] = (),
+) -> list[Any]:
+    """Gradients of `wrt` as plain numbers; division by zero and overflow as NumPy has them."""
+    one = dout if dout.__class__ is float and dout == 1.0 else None
+    try:
+        found = backpropagate(rows, values, output, dout, wrt, groups=groups, one=one)
+    except (ArithmeticError, ValueError):
+        wide = [np.float64(v) if v.__class__ is float else v for v in values]
+        found = backpropagate(rows, wide, output, dout, wrt, groups=groups, one=one)
+    return [found[w] if w <= output else None for w in wrt]
+
+
+def local_gradients(
+    circuit: Circuit, row: int, values: Sequence[Any]
+) -> tuple[Any, ...] | None:
+    """A gate's partial by each of its inputs, at these values, knowing nothing of the circuit.
+
+    None for leaves, and for gates without one partial per input, such as matmul.
+    """
+    kind = circuit.kind_of(row)
+    gate = kind.gate
+    inputs = [values[w] for w in circuit.operands(row)]
+    if not inputs or kind.type.shape or (gate.local is None and gate.vjp is None):
+        return None
+    with np.errstate(all="ignore"):
+        try:
+            return _partials(kind, inputs, values[row])
+        except (ArithmeticError, ValueError):
+            return _partials(kind, [np.float64(x) for x in inputs], np.float64(values[row]))
+
+
+def _partials(kind: Kind, inputs: Sequence[Any], out: Any) -> tuple[Any, ...] | None:
+    rule = kind.gate.local
+    if rule is not None:
+        return tuple(called(p) for p in rule(*inputs, out, **kind.attrs))
+    if kind.gate.family != "elementwise" or kind.gate.vjp is None:
+        return None
+    return tuple(called(t) for t in kind.gate.vjp(1.0, *inputs, out, **kind.attrs))
+
+
+class _Recorder(Observer):
+    """Stamps each new stage with the row it differentiates, and notes the terms."""
+
+    def __init__(self, builder: Builder, edges: int, named: Container[int]) -> None:
+        self.builder = builder
+        self.terms = array("i", [NOTHING]) * edges
+        self.named = named
+
+    def at(self, row: int, dout: Any) -> Any:
+        self.builder.origin = -2 - row
+        return move.alias(dout) if row in self.named else dout
+
+    def sent(self, position: int, term: Any) -> None:
+        self.terms[position] = self.wire(term)
+
+    def wire(self, term: Any) -> int:
+        """The wire of a handle, or of a number made into a constant."""
+        return term.wire if isinstance(term, Handle) else self.builder.constant(term)
+
+
+def with_backward(
+    circuit: Circuit,
+    output: int,
+    wrt: Sequence[int],
+    *,
+    inside: bool = False,
+    gradient_is_input: bool = False,
+    named: Container[int] = (),
+) -> Circuit:
+    """The circuit with its backward pass appended as stages, and the part that maps it.
+
+    gradient_is_input: the output's gradient becomes a new input named d<output>; else it is 1,
+    and the output must be a number. named: wires whose gradient gets a stage of its own, an alias,
+    so that printed code can give it a line.
+    """
+    b = Builder.extending(circuit)
+    b.origin = -2 - output
+    if gradient_is_input:
+        name = f"d{circuit.name(output) or 'out'}"
+        dout = Handle(b, b.input(circuit.type_of(output), name))
+    else:
+        dout = Handle(b, b.constant(1.0))
+    recorder = _Recorder(b, len(circuit.operand), named)
+    found = backpropagate(
+        circuit, [Handle(b, w) for w in range(len(circuit))], output, dout, wrt,
+        groups=circuit.groups, one=None if gradient_is_input else dout, observer=recorder,
+        inside=inside,
+    )
+    gradient = array("i", [NOTHING]) * len(circuit)
+    for wire, handle in enumerate(found):
+        if handle is not None:
+            gradient[wire] = recorder.wire(handle)
+    b.parts.append(Part("backward", output, dout.wire, gradient, recorder.terms))
+    return b.build(circuit.outputs)
