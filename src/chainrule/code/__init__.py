@@ -1,0 +1,1 @@
+"""Circuit to source: staged code for reading, tight code for running."""

@@ -1,0 +1,423 @@
+"""Staged code: the circuit and its backward pass as a careful person would write them.
+
+One line per variable of the user's; each wire the user named gets a line for its gradient, tagged
+with the number of the forward line it differentiates; `=` the first time and `+=` at forks.
+Unnamed wires that are read once are written inside the line that reads them.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.circuit.circuit import NOTHING, Circuit, Part
+from chainrule.circuit.types import Type
+from chainrule.code.expression import ATOM, Text, apply, literal
+from chainrule.code.names import Namer
+from chainrule.gates.move import alias
+
+WIDEST = 100  # columns an expression may fill before it gets a line of its own
+DEEPEST = 8  # stages written inside one another
+SMALL = 16  # elements of an array still written out as a literal
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument of the function: its name, and its wires in the shape it was given in.
+
+    tree is one wire, or a list, tuple or dict of trees.
+    """
+
+    name: str
+    tree: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One statement. A forward line has a number; a backward line the number it differentiates."""
+
+    text: str
+    number: int
+    is_backward: bool
+    target: str
+
+
+class Staged(str):
+    """A printed program: a str, with the lines it is made of."""
+
+    lines: tuple[Line, ...]
+
+    def __new__(cls, text: str, lines: tuple[Line, ...]) -> "Staged":
+        """The text, carrying its lines."""
+        made = super().__new__(cls, text)
+        made.lines = lines
+        return made
+
+    @property
+    def backward(self) -> tuple[Line, ...]:
+        """The lines of the backward pass, in order."""
+        return tuple(line for line in self.lines if line.is_backward)
+
+    @property
+    def forward(self) -> tuple[Line, ...]:
+        """The lines of the forward pass, in order."""
+        return tuple(line for line in self.lines if not line.is_backward)
+
+def gets_a_line(circuit: Circuit) -> set[int]:
+    """Forward wires whose value and gradient have a variable: named ones and those read twice."""
+    readers = circuit.readers()
+    return {
+        row for row in circuit.forward_rows()
+        if circuit.name(row) or len(readers[row]) > 1 or row in circuit.outputs
+    }
+
+
+def leaves(tree: Any) -> Iterator[tuple[tuple[Any, ...], int]]:
+    """(path, wire) of every leaf of an argument's tree."""
+    waiting: list[tuple[tuple[Any, ...], Any]] = [((), tree)]
+    while waiting:
+        path, node = waiting.pop()
+        if isinstance(node, int):
+            yield path, node
+        elif node is not None:
+            items = node.items() if isinstance(node, dict) else enumerate(node)
+            waiting.extend([((*path, key), child) for key, child in items][::-1])
+
+
+class _Printer:
+    """Walks the forward rows once, then the stages backwards once."""
+
+    def __init__(
+        self, circuit: Circuit, part: Part, arguments: Sequence[Argument], of: str | None
+    ) -> None:
+        self.circuit = circuit
+        self.part = part
+        self.arguments = arguments
+        self.of = of  # "f" to write dfdx for dx
+        self.stop = len(part.gradient)  # rows from here on are the backward pass
+        self.namer = Namer()
+        self.lines: list[Line] = []
+        self.captured: dict[int, str] = {}
+        self.texts: dict[int, Text] = {}
+        self.d_names: dict[int, str] = {}
+        self.assigned: set[int] = set()
+        self.owned: set[int] = set()
+        self.waiting: dict[int, tuple[Text, int]] = {}  # leaves of lists, until the list is printed
+        self.number_of: dict[int, int] = {}
+        self.wire_of = {g: w for w, g in enumerate(part.gradient) if g != NOTHING}
+        self.terms = self._terms()
+        self.count = Counter(wire for edges in self.terms.values() for wire, _ in edges)
+        self.sums = self._sums()
+        self.printed = self._printed()
+        self.uses = self._uses()
+
+    # ---- what there is to print
+
+    def _terms(self) -> dict[int, list[tuple[int, int]]]:
+        """Per forward row, (input wire, term wire) of the edges it sends gradient along."""
+        c, part = self.circuit, self.part
+        inner = {row: g for g in c.groups if g.is_closed for row in g.stages}
+        found: dict[int, list[tuple[int, int]]] = {}
+        for row in range(self.stop - 1, -1, -1):
+            at = inner[row].output if row in inner else row
+            for position in range(c.start[row], c.start[row + 1]):
+                term = part.terms[position]
+                if term != NOTHING:
+                    found.setdefault(at, []).append((c.operand[position], term))
+        return found
+
+    def _sums(self) -> set[int]:
+        """Rows that add one more term at a fork: they print as `+=`, and alias rows as nothing."""
+        c = self.circuit
+        found = set()
+        for wire, n in self.count.items():
+            row = self.part.gradient[wire]
+            if self.circuit.kind_of(row).gate is alias:
+                found.add(row)
+                row = c.operands(row)[0]
+            for _ in range(n - 1):
+                found.add(row)
+                row = c.operands(row)[0]
+        return found
+
+    def _printed(self) -> set[int]:
+        """Forward rows with a line of their own."""
+        c = self.circuit
+        read = {
+            w for row in range(self.stop, len(c)) if row not in self.sums for w in c.operands(row)
+        }
+        read.update(term for edges in self.terms.values() for _, term in edges)
+        wanted = gets_a_line(c) | {w for w in read if w < self.stop and not c.is_leaf(w)}
+        return {row for row in wanted if row < self.stop and c.differentiates(row) is None}
+
+    # ---- forward
+
+    def forward(self) -> None:
+        """Name the inputs, then one line per printed row."""
+        for argument in self.arguments:
+            base = self.namer.again(argument.name)
+            for path, wire in leaves(argument.tree):
+                self.texts[wire] = Text(base + "".join(f"[{k!r}]" for k in path), ATOM)
+        if self.part.output_gradient in self.circuit.inputs:
+            name = self.namer.free(self.circuit.name(self.part.output_gradient) or "dout")
+            self.texts[self.part.output_gradient] = Text(name, ATOM)
+        for row in range(self.stop):
+            if row not in self.texts:
+                self.texts[row] = self._leaf(row) if self.circuit.is_leaf(row) else self._row(row)
+        self._number_rows()
+
+    def _row(self, row: int) -> Text:
+        text = self._applied(row)
+        too_big = len(text.source) > WIDEST or text.depth > DEEPEST
+        if row not in self.printed and not too_big:
+            return text
+        return self._forward_line(row, text)
+
+    def _forward_line(self, row: int, text: Text) -> Text:
+        self.printed.add(row)
+        names = self.circuit.names.get(row) or ()
+        if not names and row == self.part.output:
+            names = (self.circuit.title,)
+        found = [self.namer.again(n) for n in names] or [self.namer.counted("t")]
+        number = sum(not line.is_backward for line in self.lines) + 1
+        self.number_of[row] = number
+        self.lines.append(Line(f"{' = '.join(found)} = {text.source}", number, False, found[0]))
+        return Text(found[0], ATOM)
+
+    def _leaf(self, row: int) -> Text:
+        c = self.circuit
+        if not c.is_constant(row):
+            return Text(self.namer.again(c.name(row) or "x"), ATOM)
+        value = c.constant(row)
+        if c.type_of(row).size <= SMALL:
+            return literal(value)
+        name = self.captured[row] = self.namer.again(c.name(row) or "c1")
+        return Text(name, ATOM)
+
+    def _applied(self, row: int) -> Text:
+        c = self.circuit
+        wires = c.operands(row)
+        return apply(
+            c.kind_of(row), [self.texts[w] for w in wires],
+            [c.constant(w) if c.is_constant(w) else None for w in wires],
+        )
+
+    def _number_rows(self) -> None:
+        """The number of the line each forward row is written in."""
+        readers = self.circuit.readers()
+        for row in range(self.stop - 1, -1, -1):
+            if row not in self.number_of:
+                into = [self.number_of.get(r, 0) for r, _ in readers[row] if r < self.stop]
+                self.number_of[row] = into[0] if into else 0
+
+    # ---- backward
+
+    def backward(self) -> None:
+        """One line per edge into a variable, stage by stage from the output."""
+        trees = [a.tree for a in self.arguments if not isinstance(a.tree, int)]
+        in_lists = {wire for tree in trees for _, wire in leaves(tree)}
+        for row in range(self.stop - 1, -1, -1):
+            for wire, term in self.terms.get(row, ()):
+                if wire in self.printed or wire in self.circuit.inputs:
+                    alone = wire in in_lists and self.count[wire] == 1
+                    self._send(row, wire, term, alone)
+        self._gather()
+
+    def _uses(self) -> dict[int, int]:
+        """How often each backward row is written into a line."""
+        c = self.circuit
+        uses: dict[int, int] = {}
+        for row in range(self.stop, len(c)):
+            if row not in self.sums:
+                for wire in c.operands(row):
+                    uses[wire] = uses.get(wire, 0) + 1
+        for edges in self.terms.values():
+            for wire, term in edges:
+                if wire in self.printed or wire in c.inputs:
+                    uses[term] = uses.get(term, 0) + 1
+        return uses
+
+    def _send(self, row: int, wire: int, term: int, alone: bool) -> None:
+        text = self._text(term, row)
+        if alone:
+            self.waiting[wire] = (text, self.number_of[row])
+            return
+        name = self._d_name(wire)
+        if wire not in self.assigned:
+            self.assigned.add(wire)
+            if self._is_fresh(term):
+                self.owned.add(wire)
+            statement = f"{name} = {text.source}"
+        elif wire in self.owned or not self.circuit.type_of(wire).shape:
+            statement = f"{name} += {text.source}"
+        else:
+            self.owned.add(wire)
+            statement = f"{name} = {name} + {text.within(11)}"
+        self._emit(statement, row, name)
+
+    def _emit(self, statement: str, row: int, target: str) -> None:
+        self.lines.append(Line(statement, self.number_of[row], True, target))
+
+    def _is_fresh(self, term: int) -> bool:
+        """True when the expression for a term makes memory of its own."""
+        if term < self.stop or self.circuit.is_leaf(term) or self.texts[term].binds == ATOM:
+            return not self.circuit.is_leaf(term) and "(" in self.texts[term].source \
+                and not self.circuit.kind_of(term).gate.makes_view
+        return not self.circuit.kind_of(term).gate.makes_view
+
+    def _d_name(self, wire: int) -> str:
+        if wire not in self.d_names:
+            value = re.sub(r"[\[\]']+", "", self.texts[wire].source)
+            self.d_names[wire] = self.namer.free(self.d(value))
+        return self.d_names[wire]
+
+    def d(self, name: str) -> str:
+        """The name of a variable's gradient: dx, or dfdx when asked."""
+        return f"d{name}" if self.of is None else f"d{self.of}d{name}"
+
+    def _text(self, term: int, at: int) -> Text:
+        """The source of a backward row; rows needed twice, or too long, get a line first."""
+        waiting = [term]
+        while waiting:
+            row = waiting[-1]
+            if row in self.texts:
+                waiting.pop()
+                continue
+            missing = [w for w in self.circuit.operands(row) if w not in self.texts]
+            if self.circuit.is_leaf(row):
+                self.texts[row] = self._leaf(row)
+            elif row in self.sums:
+                self.texts[row] = Text(self.d_names[self.wire_of[row]], ATOM)
+            elif missing:
+                waiting.extend(missing[::-1])
+            else:
+                self.texts[row] = self._backward_row(row, at)
+        return self.texts[term]
+
+    def _backward_row(self, row: int, at: int) -> Text:
+        text = self._applied(row)
+        too_big = len(text.source) > WIDEST or text.depth > DEEPEST
+        if self.uses.get(row, 0) <= 1 and not too_big:
+            return text
+        if text.binds == ATOM and text.depth <= 1 and "(" not in text.source:
+            return text
+        name = self.namer.counted("t")
+        self._emit(f"{name} = {text.source}", at, name)
+        return Text(name, ATOM)
+
+    def _gather(self) -> None:
+        """Lines for lists and dicts of gradients, and zeros for inputs that get none."""
+        for argument in self.arguments:
+            if isinstance(argument.tree, int):
+                if argument.tree not in self.assigned:
+                    self._zero(argument.tree)
+                continue
+            numbers = [self.waiting[w][1] for _, w in leaves(argument.tree) if w in self.waiting]
+            name = self.namer.free(self.d(argument.name))
+            source = self._tree_source(argument.tree)
+            self.d_names[id(argument)] = name
+            self.lines.append(Line(f"{name} = {source}", max(numbers, default=0), True, name))
+
+    def _zero(self, wire: int) -> None:
+        name = self._d_name(wire)
+        t = self.circuit.type_of(wire)
+        self.lines.append(Line(f"{name} = {_zeros(t, self.texts[wire])}", 0, True, name))
+
+    def _tree_source(self, tree: Any) -> str:
+        if isinstance(tree, int):
+            if tree in self.waiting:
+                return self.waiting[tree][0].source
+            if tree in self.assigned:
+                return self._d_name(tree)
+            return _zeros(self.circuit.type_of(tree), self.texts[tree])
+        if isinstance(tree, dict):
+            return "{" + ", ".join(f"{k!r}: {self._tree_source(v)}" for k, v in tree.items()) + "}"
+        inside = ", ".join(map(self._tree_source, tree))
+        if isinstance(tree, tuple):
+            return f"({inside},)" if len(tree) == 1 else f"({inside})"
+        return f"[{inside}]"
+
+    def gradient_names(self) -> list[str]:
+        """The variable holding each argument's gradient, in order."""
+        return [
+            self._d_name(a.tree) if isinstance(a.tree, int) else self.d_names[id(a)]
+            for a in self.arguments
+        ]
+
+
+def _zeros(t: Type, text: Text) -> str:
+    return f"np.zeros_like({text.source})" if t.shape else "0.0"
+
+
+def _print(
+    circuit: Circuit, arguments: Sequence[Argument], of: str | None
+) -> _Printer:
+    printer = _Printer(circuit, circuit.parts[-1], arguments, of)
+    printer.forward()
+    printer.backward()
+    return printer
+
+
+def _laid_out(lines: Sequence[Line], indent: str) -> list[str]:
+    """Lines with their tags in one column."""
+    width = min(max((len(line.text) for line in lines), default=0), 60)
+    return [
+        f"{indent}{line.text:<{width}}  # ({line.number})" if line.number else indent + line.text
+        for line in lines
+    ]
+
+
+def _imports(text: str) -> list[str]:
+    found = [line for name, line in (("math", "import math"), ("np", "import numpy as np"))
+             if re.search(rf"\b{name}\.", text)]
+    return [*found, ""] if found else []
+
+
+def staged_script(
+    circuit: Circuit, arguments: Sequence[Argument], prelude: Sequence[str], of: str | None = None
+) -> Staged:
+    """A flat script: inputs, forward pass, `# backward pass`, and its lines."""
+    printer = _print(circuit, arguments, of)
+    forward = [line for line in printer.lines if not line.is_backward]
+    backward = [line for line in printer.lines if line.is_backward]
+    body = [*prelude, "", *_laid_out(forward, ""), "", "# backward pass",
+            *_laid_out(backward, "")]
+    text = "\n".join(body)
+    return Staged("\n".join([*_imports(text), text]) + "\n", tuple(printer.lines))
+
+
+def staged_function(
+    circuit: Circuit, arguments: Sequence[Argument], name: str, of: str | None = None
+) -> Staged:
+    """A `def` that returns the value and the gradients (one, or a tuple of them)."""
+    printer = _print(circuit, arguments, of)
+    forward = [line for line in printer.lines if not line.is_backward]
+    backward = [line for line in printer.lines if line.is_backward]
+    taken = [a.name for a in arguments]
+    if printer.part.output_gradient in circuit.inputs:
+        taken.append(printer.texts[printer.part.output_gradient].source)
+    if printer.captured:
+        taken += ["*", *printer.captured.values()]
+    gradients = printer.gradient_names()
+    returned = gradients[0] if len(gradients) == 1 else f"({', '.join(gradients)})"
+    indent = "    "
+    body = [
+        f"def {name}_grad({', '.join(taken)}):",
+        *_laid_out(forward, indent),
+        "",
+        f"{indent}# backward pass",
+        *_laid_out(backward, indent),
+        f"{indent}return {printer.texts[printer.part.output].source}, {returned}",
+    ]
+    text = "\n".join(body)
+    spaced = [*_imports(text), *([""] if _imports(text) else [])]
+    return Staged("\n".join([*spaced, text]) + "\n", tuple(printer.lines))
+
+
+def line_map(staged: Staged) -> Mapping[int, list[str]]:
+    """Forward line number -> the gradients its backward lines assign."""
+    found: dict[int, list[str]] = {}
+    for line in staged.backward:
+        found.setdefault(line.number, []).append(line.target)
+    return found
