@@ -1,0 +1,1 @@
+"""Circuit to callable: `stepwise` is the reference, `numpy` runs the printed code."""
