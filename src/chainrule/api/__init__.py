@@ -1,0 +1,1 @@
+"""What users call: gradients of functions, and worked circuits."""

@@ -1,0 +1,128 @@
+"""Arguments in, gradients out: which leaves of the arguments become inputs of a trace."""
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.circuit.types import WEAK
+from chainrule.errors import DTypeError, InputError
+from chainrule.trace.trace import Trace
+from chainrule.trace.traced import Traced, traced
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """One argument inside a trace: its wires, and how to put leaves back in its shape."""
+
+    value: Any  # what the function is called with
+    wires: tuple[int, ...]
+    spec: Any  # optree's, or None for a single leaf
+
+    def rebuilt(self, leaves: Sequence[Any]) -> Any:
+        """Leaves in the shape the argument was given in."""
+        return leaves[0] if self.spec is None else self.spec.unflatten(leaves)
+
+
+def lift(trace: Trace, argument: Any, name: str, *, lenient: bool = False) -> Lifted:
+    """Make inputs of every number in an argument. `lenient` leaves other leaves as they are."""
+    if is_leaf(argument):
+        value = as_input(argument, name)
+        wire = trace.input(value, name)
+        return Lifted(traced(trace, wire, value), (wire,), None)
+    import optree
+
+    paths, leaves, spec = optree.tree_flatten_with_path(argument, none_is_leaf=True)
+    values: list[Any] = []
+    wires: list[int] = []
+    for path, leaf in zip(paths, leaves, strict=True):
+        if lenient and not is_real(leaf):
+            values.append(leaf)
+            wires.append(-1)
+            continue
+        value = as_input(leaf, leaf_name(name, path))
+        wires.append(trace.input(value, leaf_name(name, path)))
+        values.append(traced(trace, wires[-1], value))
+    return Lifted(spec.unflatten(values), tuple(wires), spec)
+
+
+def leaf_name(name: str, path: Iterable[Any]) -> str:
+    """A wire's name for a leaf of an argument: w0 for w[0], params_W for params["W"]."""
+    for key in path:
+        glue = "" if isinstance(key, int) and not name[-1:].isdigit() else "_"
+        name = f"{name}{glue}{key}"
+    return name
+
+
+def is_leaf(value: Any) -> bool:
+    """True for what is one input: numbers, arrays, traced values, and what is no container."""
+    return not isinstance(value, list | tuple | dict) and (
+        value.__class__ in WEAK
+        or isinstance(value, np.ndarray | np.generic | Traced | str | bytes)
+        or not _is_container(value)
+    )
+
+
+def _is_container(value: Any) -> bool:
+    import optree
+
+    return not optree.tree_is_leaf(value)
+
+
+def is_real(value: Any) -> bool:
+    """True for values that can have a gradient."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.dtype.kind == "f"
+    return value.__class__ in (float, int) or isinstance(value, Traced)
+
+
+def as_input(value: Any, name: str) -> Any:
+    """The value an input wire holds: floats, and arrays nobody can write to."""
+    cls = value.__class__
+    if cls is float or isinstance(value, Traced):
+        return value
+    if cls is int:
+        return float(value)
+    if isinstance(value, np.generic | np.ndarray):
+        if value.dtype.kind != "f":
+            raise DTypeError(_not_real(value, name))
+        if not value.shape:
+            return np.asarray(value)[()]
+        view = value.view(np.ndarray)
+        view.flags.writeable = False
+        return view
+    if cls is bool or isinstance(value, float | int):
+        return float(value)
+    raise InputError(
+        f"{name} is {type(value).__name__} {value!r:.60}, and cannot be differentiated by.\n"
+        "  Give numbers, NumPy arrays, or lists, tuples and dicts of them; leave other arguments "
+        "out of argnums."
+    )
+
+
+def _not_real(value: Any, name: str) -> str:
+    what = "array" if value.shape else "number"
+    shape = f" of shape {list(value.shape)}" if value.shape else ""
+    if value.dtype.kind == "c":
+        return f"{name} is a complex {what}{shape}; only real inputs can be differentiated by."
+    return (
+        f"{name} is an integer {what}{shape} (dtype {value.dtype}), which has no gradient.\n"
+        f"  Write {name}.astype(float), or leave it out of argnums."
+    )
+
+
+def parameter_names(f: Callable[..., Any], count: int) -> list[str]:
+    """Names of the first `count` positional parameters, as the user wrote them."""
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    names: list[str] = []
+    for p in parameters:
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+            names.append(p.name)
+        elif p.kind is p.VAR_POSITIONAL:
+            names += [f"{p.name}{i}" for i in range(count - len(names))]
+    return (names + [f"x{i}" for i in range(len(names), count)])[:count]

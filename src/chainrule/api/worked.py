@@ -1,0 +1,284 @@
+"""Worked: a circuit with its readings. What was computed, ready to be read in every form."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, wraps
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.api.eager import Run as EagerRun
+from chainrule.api.eager import as_output_gradient, output_wire
+from chainrule.api.inputs import Lifted, as_input, lift, parameter_names
+from chainrule.backends import stepwise
+from chainrule.circuit.circuit import Circuit, Part
+from chainrule.circuit.readings import Readings
+from chainrule.code.staged import Argument, Staged, gets_a_line, staged_function, staged_script
+from chainrule.errors import InputError, OutputError
+from chainrule.trace.expression import expression_circuit
+from chainrule.trace.names import with_names
+from chainrule.trace.script import run_script
+from chainrule.trace.trace import Trace
+from chainrule.transform.backward import local_gradients, with_backward
+from chainrule.transform.grouping import with_groups
+from chainrule.transform.simplify import simplify
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is known of one wire: its value, the gradient of the output by it, and, for a gate
+    that works on numbers one by one, its local gradient by each of its inputs."""
+
+    name: str
+    value: Any
+    grad: Any
+    local: tuple[Any, ...] | None
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value}, gradient {self.grad}"
+
+
+@dataclass(frozen=True, eq=False)
+class Worked:
+    """A circuit at one input: values, gradients, staged code, verdict.
+
+    circuit: the user's stages, with recognised groups annotated. inputs: the value of each input.
+    """
+
+    circuit: Circuit
+    arguments: tuple[Argument, ...]
+    inputs: tuple[Any, ...]
+    output_gradient: Any = 1.0
+    prelude: tuple[str, ...] | None = None  # a script's plain statements; None for a function
+    name: str = "f"
+
+    # ---- readings
+
+    @cached_property
+    def _backward(self) -> Circuit:
+        """The circuit with the gradient of every wire, inside groups too."""
+        c = self.circuit
+        return with_backward(c, c.outputs[0], c.inputs, inside=True, gradient_is_input=True)
+
+    @cached_property
+    def readings(self) -> Readings:
+        """Values and gradients on all wires."""
+        with np.errstate(all="ignore"):
+            return stepwise.run(self._backward, (*self.inputs, self.output_gradient))
+
+    @property
+    def part(self) -> Part:
+        """Which wire holds which gradient."""
+        return self._backward.parts[-1]
+
+    @property
+    def value(self) -> Any:
+        """The output's value."""
+        return self.readings.value(self.circuit.outputs[0])
+
+    @property
+    def gradients(self) -> dict[str, Any]:
+        """The gradient by each argument, in the shape it was given in."""
+        return {a.name: _filled(a.tree, self._gradient) for a in self.arguments}
+
+    def _gradient(self, wire: int) -> Any:
+        found = self.readings.gradient(self.part, wire)
+        return self.readings.value(wire) * 0 if found is None else found
+
+    def __getitem__(self, key: str | tuple[str, int]) -> Reading:
+        """The reading of a named wire, w["q"]; of a repeated name the last, w["h", 0] the first."""
+        name, index = key if isinstance(key, tuple) else (key, -1)
+        wires = [w for w, names in self.circuit.names.items() if name in names]
+        if not wires:
+            known = ", ".join(n for names in self.circuit.names.values() for n in names)
+            raise InputError(f"no wire named {name!r}; named wires: {known}")
+        if not -len(wires) <= index < len(wires):
+            raise InputError(f"{name!r} names {len(wires)} wires; there is no number {index}")
+        return self._reading(sorted(wires)[index])
+
+    def _reading(self, wire: int) -> Reading:
+        c, values = self.circuit, self.readings.values
+        name = c.name(wire) or f"wire {wire}"
+        local = local_gradients(c, wire, values)
+        return Reading(name, values[wire], self.readings.gradient(self.part, wire), local)
+
+    def at(self, **values: Any) -> "Worked":
+        """The same circuit at other inputs, by argument name; not traced again.
+
+        Branches that Python took while tracing stay taken.
+        """
+        inputs = dict(zip(self.circuit.inputs, self.inputs, strict=True))
+        known = {a.name: a.tree for a in self.arguments}
+        for name, value in values.items():
+            if name not in known:
+                raise InputError(f"no argument {name!r}; arguments: {', '.join(known)}")
+            _fill_inputs(known[name], value, name, inputs)
+        changed = replace(self, inputs=tuple(inputs[w] for w in self.circuit.inputs))
+        for wire, value in inputs.items():
+            wanted = self.circuit.type_of(wire).shape
+            if np.shape(value) != wanted:
+                raise InputError(
+                    f"{self.circuit.name(wire)} has shape {list(np.shape(value))}, "
+                    f"but the circuit was traced with {list(wanted)}"
+                )
+        return changed
+
+    # ---- forms
+
+    def code(self, style: str = "d") -> Staged:
+        """The staged code of the forward and backward pass; a str with its lines as `.lines`.
+
+        style: "d" names the gradient of x `dx`; "df" names it `dfdx`, after the output.
+        """
+        if style not in ("d", "df"):
+            raise InputError(f'style is "d" (dx) or "df" (dfdx), not {style!r}')
+        c = self.circuit
+        output = c.outputs[0]
+        seeded = not (isinstance(self.output_gradient, float) and self.output_gradient == 1.0)
+        full = with_backward(
+            c, output, c.inputs, gradient_is_input=seeded, named=gets_a_line(c) - {output}
+        )
+        of = (c.name(output) or c.title) if style == "df" else None
+        short = simplify(full)
+        if self.prelude is not None:
+            return staged_script(short, self.arguments, self.prelude, of)
+        return staged_function(short, self.arguments, self.name, of)
+
+    def __str__(self) -> str:
+        return self.show_text()
+
+    def __repr__(self) -> str:
+        return f"<worked {self.name}: {len(self.circuit.forward_rows())} gates, value {self.value}>"
+
+
+def _filled(tree: Any, value: Callable[[int], Any]) -> Any:
+    """A tree of wires with something of each wire in its place."""
+    if isinstance(tree, int):
+        return value(tree)
+    if isinstance(tree, dict):
+        return {k: _filled(v, value) for k, v in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(_filled(v, value) for v in tree)
+    return [_filled(v, value) for v in tree]
+
+
+def _fill_inputs(tree: Any, value: Any, name: str, inputs: dict[int, Any]) -> None:
+    if isinstance(tree, int):
+        inputs[tree] = as_input(value, name)
+        return
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    for key, child in items:
+        _fill_inputs(child, value[key], f"{name}[{key!r}]", inputs)
+
+
+# ---- where worked circuits come from
+
+
+def circuit(f: Callable[..., Any]) -> Callable[..., Worked]:
+    """A function that works f out as a circuit: circuit(f)(*args) gives values and gradients on
+    every wire, for all arguments that are real numbers (integer arrays and others stay constants).
+
+    output_grad=: the gradient of an array output, of its shape; a number needs none.
+    """
+
+    @wraps(f)
+    def worked(*args: Any, output_grad: Any = None, **kwargs: Any) -> Worked:
+        trace = Trace(copies=True)
+        names = [*parameter_names(f, len(args)), *kwargs]
+        given = [*args, *kwargs.values()]
+        lifted = [_lift_if_real(trace, v, n) for v, n in zip(given, names, strict=True)]
+        called_with = [x.value if isinstance(x, Lifted) else x for x in lifted]
+        try:
+            out = f(*called_with[: len(args)],
+                    **dict(zip(kwargs, called_with[len(args):], strict=True)))
+        finally:
+            trace.close()
+        name = getattr(f, "__name__", "f")
+        wire = output_wire(EagerRun(trace, (), out), f)
+        arguments = [
+            Argument(n, _tree(x)) for n, x in zip(names, lifted, strict=True)
+            if isinstance(x, Lifted)
+        ]
+        if wire is None:
+            raise OutputError(
+                f"{name} returned {out!r:.60}, which does not depend on its arguments"
+            )
+        return _worked(trace, wire, arguments, "f" if name == "<lambda>" else name, output_grad)
+
+    return worked
+
+
+def _lift_if_real(trace: Trace, value: Any, name: str) -> Any:
+    """Inputs of the real numbers in an argument; arguments without any stay as they are."""
+    if isinstance(value, str | bytes | bool | np.bool_) or value is None:
+        return value
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind != "f":
+        return value
+    return lift(trace, value, name, lenient=True)
+
+
+def _tree(lifted: Lifted) -> Any:
+    if lifted.spec is None:
+        return lifted.wires[0]
+    return lifted.spec.unflatten([None if w < 0 else w for w in lifted.wires])
+
+
+def _worked(
+    trace: Trace, wire: int, arguments: Sequence[Argument], name: str, output_grad: Any,
+    prelude: tuple[str, ...] | None = None,
+) -> Worked:
+    plain = with_names(trace.circuit([wire], title=name), trace)
+    if not plain.name(wire):
+        plain = plain.with_(names={**plain.names, wire: (_output_name(plain, name),)})
+    inputs = tuple(trace.values[w] for w in trace.inputs)
+    dout = _output_gradient(output_grad, trace.values[wire], name)
+    return Worked(with_groups(plain), tuple(arguments), inputs, dout, prelude, name)
+
+
+def _output_name(plain: Circuit, name: str) -> str:
+    """The function's own name for an output that has none, unless a variable has it."""
+    taken = {n for names in plain.names.values() for n in names}
+    return name if name not in taken else f"{name}_out"
+
+
+def _output_gradient(given: Any, value: Any, name: str) -> Any:
+    if given is not None:
+        return as_output_gradient(given, value)
+    if getattr(value, "shape", ()) != ():
+        raise OutputError(
+            f"{name} gives an array of shape {list(value.shape)}: say what the gradient of it is, "
+            f"with output_grad= an array of that shape"
+        )
+    return 1.0
+
+
+def script(
+    source: str, filename: str = "<script>", wrt: Sequence[str] | None = None, of: str | None = None
+) -> Worked:
+    """Work out a script of plain staged code; see the command `chainrule code script.py`."""
+    found: dict[str, Lifted] = {}
+
+    def make_input(trace: Trace, value: Any, name: str) -> Any:
+        found[name] = lift(trace, value, name)
+        return found[name].value
+
+    done = run_script(source, filename, make_input, wrt, of)
+    arguments = [Argument(n, _tree(x)) for n, x in found.items()]
+    return _worked(done.trace, done.out.wire, arguments, done.of, None, done.prelude)
+
+
+def expression(source: str, values: Mapping[str, Any]) -> Worked:
+    """Work out an expression of numbers, names, operators and functions."""
+    inputs = {n: as_input(v, n) for n, v in values.items()}
+    plain = expression_circuit(source, inputs)
+    names = [plain.name(w) or "x" for w in plain.inputs]
+    arguments = tuple(Argument(n, w) for n, w in zip(names, plain.inputs, strict=True))
+    given = tuple(inputs[n] for n in names)
+    prelude = tuple(f"{n} = {values[n]!r}" for n in names)
+    return Worked(with_groups(plain), arguments, given, 1.0, prelude, plain.title)
+
+
+def script_file(path: str, wrt: Sequence[str] | None = None, of: str | None = None) -> Worked:
+    """Work out a script file."""
+    return script(Path(path).read_text(encoding="utf-8"), path, wrt, of)
