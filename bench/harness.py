@@ -1,0 +1,156 @@
+"""How candidates are timed against each other.
+
+A machine's speed drifts over seconds, so the candidates take turns (A B C, A B C, ...) and are
+compared within a round: a ratio of two neighbouring measurements keeps little of the drift, and the
+median over the rounds drops the rounds in which something else ran.
+"""
+
+import gc
+import importlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import repeat
+from math import floor, log10
+from statistics import median
+from time import perf_counter
+from types import ModuleType
+from typing import Any
+
+Candidate = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One candidate's measurements: seconds for one call, one number for each round."""
+
+    name: str
+    calls: int  # in one measurement
+    samples: tuple[float, ...]
+
+    @property
+    def seconds(self) -> float:
+        return median(self.samples)
+
+    def ratio(self, reference: "Timing") -> float:
+        """Median over the rounds of this time in units of the reference's time in that round."""
+        return median(a / b for a, b in zip(self.samples, reference.samples, strict=True))
+
+    def above(self, reference: "Timing") -> float:
+        """Median over the rounds of the seconds by which this call is longer."""
+        return median(a - b for a, b in zip(self.samples, reference.samples, strict=True))
+
+
+def peer(name: str) -> ModuleType | None:
+    """The library to compare with, or None where it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as missing:
+        if missing.name != name.partition(".")[0]:
+            raise  # installed, but broken
+        return None
+
+
+def compare(
+    candidates: Mapping[str, Candidate | None],
+    *,
+    rounds: int = 31,
+    reference: str | None = None,
+    target: float = 0.01,
+    warm_up: int = 3,
+) -> dict[str, Timing]:
+    """Timings of the candidates by name, after printing them as a table.
+
+    A candidate that is None is a library that is not installed: skipped, by name.
+    reference: the candidate that ratios are taken to (the first one measured by default).
+    target: seconds for one measurement, long beside the clock's steps and short beside drift.
+    warm_up: calls before the first measurement; three pass a compilation on the second call.
+    """
+    if reference is not None and reference not in candidates:
+        raise ValueError(f"reference {reference!r} is not one of {', '.join(candidates)}")
+    present = {name: call for name, call in candidates.items() if call is not None}
+    for name in candidates:
+        if name not in present:
+            print(f"{name}: not installed, skipped")
+    timings = measure(present, rounds, target, warm_up)
+    if timings:
+        print(table(timings, reference if reference in timings else next(iter(timings))))
+    return timings
+
+
+def measure(
+    candidates: Mapping[str, Candidate], rounds: int, target: float, warm_up: int
+) -> dict[str, Timing]:
+    samples: dict[str, list[float]] = {name: [] for name in candidates}
+    with one_core():
+        calls = {name: calibrate(call, target, warm_up) for name, call in candidates.items()}
+        for _ in range(rounds):
+            for name, call in candidates.items():
+                samples[name].append(elapsed(call, calls[name]) / calls[name])
+    return {name: Timing(name, calls[name], tuple(samples[name])) for name in candidates}
+
+
+def calibrate(call: Candidate, target: float, warm_up: int) -> int:
+    """How many calls last about `target` seconds; at least one."""
+    for _ in range(warm_up):
+        call()
+    calls = 1
+    while (seconds := elapsed(call, calls)) < target / 2:
+        calls *= 2
+    return max(1, round(calls * target / seconds))
+
+
+def elapsed(call: Candidate, calls: int) -> float:
+    """Seconds for that many calls, without the garbage collector's turns."""
+    gc.collect()
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        start = perf_counter()
+        for _ in repeat(None, calls):
+            call()
+        return perf_counter() - start
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Keeps this process, and those it starts, on one core where the system allows it."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    with suppress(OSError):  # some containers forbid it
+        os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.sched_setaffinity(0, before)
+
+
+def table(timings: Mapping[str, Timing], reference: str) -> str:
+    """One row for each candidate: median time of a call, and the ratio to the reference."""
+    base = timings[reference]
+    width = max(map(len, timings))
+    head = f"{'':{width}}  {'one call':>10}  {'ratio':>8}   (1 is {reference})"
+    rows = [
+        f"{name:{width}}  {duration(timing.seconds):>10}  {digits(timing.ratio(base)):>8}"
+        for name, timing in timings.items()
+    ]
+    return "\n".join([head, *rows, f"medians of {len(base.samples)} rounds"])
+
+
+def duration(seconds: float) -> str:
+    """Three significant digits with a unit: 0.0000123 -> 12.3 us."""
+    units = (("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9))
+    unit, scale = next((u for u in units if seconds >= u[1]), units[-1])
+    return f"{digits(seconds / scale)} {unit}"
+
+
+def digits(size: float) -> str:
+    """A positive number to three significant digits, never with an exponent."""
+    return f"{size:.{max(0, 2 - floor(log10(size)))}f}"
