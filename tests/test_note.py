@@ -1,0 +1,324 @@
+"""Every worked number of the note on backpropagation, by the labels of its check list."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.api.worked import expression, script
+from chainrule.code.staged import line_map
+
+NEURON = """\
+w = [2,-3,-3] # assume some random weights and data
+x = [-1, -2]
+
+# forward pass
+dot = w[0]*x[0] + w[1]*x[1] + w[2]
+f = 1.0 / (1 + math.exp(-dot)) # sigmoid function
+"""
+STAGED = """\
+x = 3 # example values
+y = -4
+
+# forward pass
+sigy = 1.0 / (1 + math.exp(-y)) # sigmoid in numerator   #(1)
+num = x + sigy # numerator                               #(2)
+sigx = 1.0 / (1 + math.exp(-x)) # sigmoid in denominator #(3)
+xpy = x + y                                              #(4)
+xpysqr = xpy**2                                          #(5)
+den = sigx + xpysqr # denominator                        #(6)
+invden = 1.0 / den                                       #(7)
+f = num * invden # done!                                 #(8)
+"""
+
+
+def staged(x, y):
+    sigy = 1.0 / (1 + np.exp(-y))
+    num = x + sigy
+    sigx = 1.0 / (1 + np.exp(-x))
+    xpy = x + y
+    xpysqr = xpy**2
+    den = sigx + xpysqr
+    invden = 1.0 / den
+    f = num * invden
+    return f
+
+
+FORWARD = {
+    "sigy": 0.01798620996209156, "num": 3.0179862099620918, "sigx": 0.9525741268224334,
+    "xpy": -1, "xpysqr": 1, "den": 1.9525741268224333, "invden": 0.5121444488396316,
+    "f": 1.5456448841066441,
+}
+BACKWARD = {
+    "dnum": 0.5121444488396316, "dinvden": 3.0179862099620918, "dden": -0.7915934472725935,
+    "dsigx": -0.7915934472725935, "dxpysqr": -0.7915934472725935, "dxpy": 1.583186894545187,
+    "dsigy": 0.5121444488396316, "dx": 2.0595697955721652, "dy": 1.5922327514838093,
+}
+
+
+def close(value, wanted):
+    return value == pytest.approx(wanted, abs=1e-15, rel=0)
+
+
+def run_alone(code):
+    """The variables a printed program leaves, with no import but those it writes itself."""
+    space = {}
+    exec(compile(str(code), "<printed>", "exec"), space)
+    return space
+
+
+def imports(code):
+    return set(re.findall(r"^import (\w+)|^from (\w+)", str(code), re.MULTILINE))
+
+
+class TestC1:
+    def setup_method(self):
+        self.w = expression("q = x + y; f = q * z", {"x": -2, "y": 5, "z": -4})
+
+    def test_values_and_gradients(self):
+        assert [self.w[n].value for n in "qf"] == [3, -12]
+        assert [self.w[n].grad for n in "xyzqf"] == [-4, -4, 3, -4, 1]
+
+    def test_three_inputs_and_two_gates(self):
+        assert len(self.w.circuit.inputs) == 3
+        assert [s.gate.symbol for s in self.w.circuit.stages()] == ["+", "*"]
+
+    def test_the_function_gives_the_same(self):
+        f = lambda x, y, z: (x + y) * z  # noqa: E731  # as a user would write it
+        assert cr.value_and_grad(f, (0, 1, 2))(-2, 5, -4) == (-12, (-4, -4, 3))
+
+    def test_gates_are_local(self):
+        q = self.w["q"]
+        assert (q.value, q.local, q.grad) == (3, (1, 1), -4)
+        assert self.w["f"].local == (-4, 3)
+
+
+class TestC2:
+    def test_printed_code_uses_d_names_and_runs_alone(self):
+        code = expression("q = x + y; f = q * z", {"x": -2, "y": 5, "z": -4}).code()
+        found = run_alone(code)
+        assert [found[n] for n in ("dq", "dx", "dy", "dz")] == [-4, -4, -4, 3]
+
+    def test_dfdx_names_on_request(self):
+        code = expression("q = x + y; f = q * z", {"x": -2, "y": 5, "z": -4}).code("df")
+        found = run_alone(code)
+        assert [found[n] for n in ("dfdq", "dfdx", "dfdy", "dfdz")] == [-4, -4, -4, 3]
+
+
+def neuron_by_gates():
+    values = {"w0": 2, "x0": -1, "w1": -3, "x1": -2, "w2": -3}
+    return expression("1/(1+exp(-(w0*x0 + w1*x1 + w2)))", values)
+
+
+class TestN1:
+    forward = (-2, 6, 4, 1, -1, 0.36787944117144233, 1.3678794411714423, 0.7310585786300049)
+    backward = (0.19661193324148188,) * 4 + (
+        -0.19661193324148188, -0.534446645388523, -0.534446645388523, 1,
+    )
+
+    def test_forward_values_of_the_eight_gates(self):
+        w = neuron_by_gates()
+        rows = w.circuit.forward_rows()
+        assert len(rows) == 8
+        assert [w.readings.value(r) for r in rows] == list(self.forward)
+
+    def test_gradients_of_the_eight_gates(self):
+        w = neuron_by_gates()
+        found = [w.readings.gradient(w.part, r) for r in w.circuit.forward_rows()]
+        assert found == pytest.approx(list(self.backward), abs=1e-15, rel=0)
+
+    def test_gradients_of_the_inputs(self):
+        w = neuron_by_gates()
+        wanted = {
+            "w0": -0.19661193324148188, "x0": 0.39322386648296376, "w1": -0.39322386648296376,
+            "x1": -0.5898357997244457, "w2": 0.19661193324148188,
+        }
+        assert w.gradients == pytest.approx(wanted, abs=1e-15, rel=0)
+
+
+class TestN6:
+    dx = (0.3932238664829637, -0.5898357997244456)
+    dw = (-0.19661193324148185, -0.3932238664829637, 0.19661193324148185)
+
+    def test_the_printed_script(self):
+        code = script(NEURON).code()
+        found = run_alone(code)
+        assert found["ddot"] == 0.19661193324148185
+        assert tuple(found["dx"]) == self.dx and tuple(found["dw"]) == self.dw
+        assert {line.target for line in code.lines} == {"dot", "f", "ddot", "dx", "dw"}
+        assert imports(code) == {("math", "")}
+
+    def test_the_function(self):
+        def neuron(w, x):
+            dot = w[0] * x[0] + w[1] * x[1] + w[2]
+            return 1.0 / (1 + np.exp(-dot))
+
+        dw, dx = cr.grad(neuron, (0, 1))([2, -3, -3], [-1, -2])
+        assert dx == pytest.approx(list(self.dx), abs=1e-15, rel=0)
+        assert dw == pytest.approx(list(self.dw), abs=1e-15, rel=0)
+
+    def test_the_sigmoid_prints_as_the_note_has_it(self):
+        assert "ddot = (1 - f) * f " in script(NEURON).code()
+
+
+class TestP:
+    def test_p1_forward(self):
+        w = script(STAGED)
+        for name, wanted in FORWARD.items():
+            assert close(w[name].value, wanted), name
+
+    def test_p2_backward(self):
+        w = script(STAGED)
+        for name, wanted in BACKWARD.items():
+            assert close(w[name[1:]].grad, wanted), name
+
+    def test_p3_each_name_once_and_forks_add(self):
+        code = script(STAGED).code()
+        assigned = [re.match(r"(\w+) (\+?=)", line.text).groups() for line in code.backward]
+        for name in ("dnum", "dinvden", "dden", "dsigx", "dxpysqr", "dxpy", "dsigy"):
+            assert assigned.count((name, "=")) == 1 and (name, "+=") not in assigned
+        assert [how for n, how in assigned if n == "dx"] == ["=", "+=", "+="]
+        assert [how for n, how in assigned if n == "dy"] == ["=", "+="]
+        assert len(code.backward) == 12  # as many as the note's own
+
+    @pytest.mark.parametrize("kind", ["script", "function"])
+    def test_p3_runs_alone_to_the_same_numbers(self, kind):
+        if kind == "script":
+            found = run_alone(script(STAGED).code())
+            for name, wanted in (FORWARD | BACKWARD).items():
+                assert close(found[name], wanted), name
+        else:
+            code = cr.circuit(staged)(3, -4).code()
+            value, (dx, dy) = run_alone(code)["staged_grad"](3, -4)
+            assert close(value, FORWARD["f"])
+            assert close(dx, BACKWARD["dx"]) and close(dy, BACKWARD["dy"])
+
+    def test_p3_the_function_prints_at_most_18_backward_lines(self):
+        code = cr.circuit(staged)(3, -4).code()
+        assert len(code.backward) <= 18
+        assert {line.target for line in code.backward} == set(BACKWARD)
+        assert any("+=" in line.text for line in code.backward)
+        assert imports(code) == {("numpy", "")}
+
+    def test_p4_backward_lines_point_at_forward_lines(self):
+        assert line_map(script(STAGED).code()) == {
+            8: ["dnum", "dinvden"], 7: ["dden"], 6: ["dsigx", "dxpysqr"], 5: ["dxpy"],
+            4: ["dx", "dy"], 3: ["dx"], 2: ["dx", "dsigy"], 1: ["dy"],
+        }
+
+    def test_p4_forward_lines_are_numbered_as_the_note_numbers_them(self):
+        code = script(STAGED).code()
+        assert [line.target for line in code.forward] == list(FORWARD)
+        assert [line.number for line in code.forward] == list(range(1, 9))
+
+    def test_p5_backward_evaluates_no_exp(self):
+        assert not any("exp" in line.text for line in script(STAGED).code().backward)
+
+    def test_p6_the_trail_of_gradients_that_add_up(self):
+        trails = {"dx": [], "dy": []}
+        space = {"math": math}
+        for line in script(STAGED).code().splitlines():
+            exec(line, space)
+            for name, trail in trails.items():
+                if line.startswith(name + " "):
+                    trail.append(space[name])
+        wanted = {
+            "dx": [1.583186894545187, 1.5474253467325334, 2.0595697955721652],
+            "dy": [1.583186894545187, 1.5922327514838093],
+        }
+        assert trails["dx"] == pytest.approx(wanted["dx"], abs=1e-15, rel=0)
+        assert trails["dy"] == pytest.approx(wanted["dy"], abs=1e-15, rel=0)
+
+    def test_p6_with_assignment_for_addition_the_check_names_the_forks(self):
+        w = script(STAGED)
+        wrong = w.code().replace("+=", "=")
+        found = run_alone(wrong)
+        assert found["dx"] == pytest.approx(0.5121444488396316, abs=1e-15, rel=0)
+        assert found["dy"] == pytest.approx(0.009045856938622317, abs=1e-15, rel=0)
+        verdict = w.check(code=wrong)
+        assert not verdict
+        assert {f.subject for f in verdict.wrong} == {"x", "y"}
+        assert {f.kind for f in verdict.wrong} == {"fork"}
+        assert w.check(code=w.code())
+
+    def test_eager_gradients(self):
+        for _ in range(3):  # by rules, then by the compiled program
+            dx, dy = cr.grad(staged, (0, 1))(3, -4)
+            assert close(dx, BACKWARD["dx"]) and close(dy, BACKWARD["dy"])
+
+
+class TestF1:
+    def test_values_and_gradients(self):
+        w = expression("2*(x*y + max(z, w))", {"x": 3, "y": -4, "z": 2, "w": -1})
+        assert [w[n].grad for n in "xyzw"] == [-8, 6, 2, 0]
+        rows = w.circuit.forward_rows()
+        assert [w.readings.value(r) for r in rows] == [-12, 2, -10, -20]
+        assert [w.readings.gradient(w.part, r) for r in rows] == [2, 2, 2, 1]
+
+    def test_as_a_function(self):
+        f = lambda x, y, z, w: 2 * (x * y + np.maximum(z, w))  # noqa: E731
+        assert cr.grad(f, (0, 1, 2, 3))(3, -4, 2, -1) == (-8, 6, 2, 0)
+
+
+class TestV1:
+    @pytest.mark.parametrize("seed", range(20))
+    def test_matrix_times_matrix(self, seed):
+        rng = np.random.default_rng(seed)
+        W, X, dD = rng.normal(size=(5, 10)), rng.normal(size=(10, 3)), rng.normal(size=(5, 3))
+        D, pullback = cr.vjp(lambda W, X: W.dot(X), W, X)
+        dW, dX = pullback(dD)
+        assert dW.shape == (5, 10) and dX.shape == (10, 3)
+        np.testing.assert_array_equal(D, W @ X)
+        np.testing.assert_allclose(dW, dD @ X.T, rtol=1e-13, atol=1e-13)
+        np.testing.assert_allclose(dX, W.T @ dD, rtol=1e-13, atol=1e-13)
+
+    @pytest.mark.parametrize("seed", range(20))
+    @pytest.mark.parametrize("shapes", [((5, 10), (10, 3)), ((4, 3), (3,)), ((3,), (3, 4)),
+                                        ((3,), (3,))])
+    def test_against_differences(self, seed, shapes):
+        rng = np.random.default_rng(seed)
+        x, y = (rng.normal(size=s) for s in shapes)
+        dout = rng.normal(size=np.shape(x @ y))
+        _, pullback = cr.vjp(lambda x, y: x @ y, x, y)
+        found = pullback(dout)
+        for index, given in enumerate((x, y)):
+            direction, h = rng.normal(size=given.shape), 1e-6
+            ends = [[x, y], [x, y]]
+            ends[0][index], ends[1][index] = given + h * direction, given - h * direction
+            slope = np.sum(dout * (ends[0][0] @ ends[0][1] - ends[1][0] @ ends[1][1])) / (2 * h)
+            assert found[index].shape == given.shape
+            assert np.sum(found[index] * direction) == pytest.approx(slope, rel=1e-6, abs=1e-8)
+
+    def test_the_printed_code(self):
+        def product(W, X):
+            D = W.dot(X)
+            return D
+
+        W, X, dD = np.ones((5, 10)), np.ones((10, 3)), np.ones((5, 3))
+        code = cr.circuit(product)(W, X, output_grad=dD).code()
+        assert [line.text for line in code.backward] == ["dW = dD @ X.T", "dX = W.T @ dD"]
+        D, (dW, dX) = run_alone(code)["product_grad"](W, X, dD)
+        assert dW.shape == W.shape and dX.shape == X.shape
+
+
+def test_closures_are_differentiated_through():
+    assert cr.grad(lambda x: x * cr.grad(lambda y: x + y)(1.0))(2.0) == 1.0
+
+
+def test_accumulating_does_not_corrupt_an_aliased_gradient():
+    def f(x, y):
+        q = x + y
+        r = x * 3.0
+        return (q * q + r * r).sum()
+
+    x, y = np.array([1.0, 2.0]), np.array([5.0, 7.0])
+    q, r = x + y, 3 * x
+    for _ in range(3):
+        dx, dy = cr.grad(f, (0, 1))(x, y)
+        np.testing.assert_array_equal(dy, 2 * q)
+        np.testing.assert_array_equal(dx, 2 * q + 6 * r)
+    value, (dx, dy) = run_alone(cr.circuit(f)(x, y).code())["f_grad"](x, y)
+    np.testing.assert_array_equal(dy, 2 * q)
+    np.testing.assert_array_equal(dx, 2 * q + 6 * r)
