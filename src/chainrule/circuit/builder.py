@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chainrule.circuit.circuit import NOTHING, Circuit, Group, Origin, Part
-from chainrule.circuit.record import CONSTANT, INPUT, KINDS, Gate, attrs_key, kind_id
-from chainrule.circuit.types import TYPES, Type, intern_type, type_id
+from chainrule.circuit.record import CONSTANT, INPUT, KINDS, Gate, inferred_kind, kind_id
+from chainrule.circuit.types import Type, intern_type, type_id
 
 
 class Builder:
@@ -76,9 +76,9 @@ class Builder:
 
     def apply(self, gate: Gate, operands: Sequence[int], attrs: Mapping[str, Any]) -> int:
         """One more stage; its type follows from the gate's rule."""
-        types = [TYPES[KINDS[self.kind[w]].type_id] for w in operands]
-        out = intern_type(gate.infer(types, **attrs))
-        return self.append(kind_id(gate, attrs_key(attrs), out), operands)
+        kinds = self.kind
+        types = tuple([KINDS[kinds[w]].type_id for w in operands])
+        return self.append(inferred_kind(gate, attrs, types), operands)
 
     def build(self, outputs: Sequence[int]) -> Circuit:
         """The circuit so far, with these outputs."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.circuit.types import TYPES, WEAK, Type
+from chainrule.circuit.types import TYPES, WEAK, Type, intern_type
 from chainrule.errors import UnsupportedError
 
 Attrs = tuple[tuple[str, Any], ...]
@@ -123,6 +123,7 @@ class Kind:
     type_id: int
     key: Attrs
     is_differentiable: bool  # has a derivative and real-valued output
+    by_partials: bool  # the engine goes by the gate's `local`: it has no `vjp` and no attrs
 
     def compute(self, operands: Sequence[Any]) -> Any:
         """The output value, of this kind's type: NumPy's bits for arrays, Python's for numbers."""
@@ -142,9 +143,22 @@ def kind_id(gate: Gate, attrs: Attrs, type_id: int) -> int:
     if found is None:
         found = _KIND_IDS[key] = len(KINDS)
         t = TYPES[type_id]
-        KINDS.append(
-            Kind(gate, dict(attrs), t, type_id, attrs, gate.is_differentiable and t.is_inexact)
-        )
+        by_partials = gate.vjp is None and not attrs
+        differentiable = gate.is_differentiable and t.is_inexact
+        KINDS.append(Kind(gate, dict(attrs), t, type_id, attrs, differentiable, by_partials))
+    return found
+
+
+_INFERRED: dict[tuple[int, Attrs, tuple[int, ...]], int] = {}
+
+
+def inferred_kind(gate: Gate, attrs: Mapping[str, Any], type_ids: tuple[int, ...]) -> int:
+    """The kind of a gate applied to wires of these types, by the gate's own type rule."""
+    key = (gate.id, attrs_key(attrs) if attrs else (), type_ids)
+    found = _INFERRED.get(key)
+    if found is None:
+        out = gate.infer([TYPES[t] for t in type_ids], **attrs)
+        found = _INFERRED[key] = kind_id(gate, key[1], intern_type(out))
     return found
 
 

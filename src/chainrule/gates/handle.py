@@ -19,7 +19,7 @@ class Carrier:
     birth: int
 
     def __neg__(self) -> Any:
-        return BY_NAME["negate"](self)
+        return self.apply(BY_NAME["negate"], (self,), {})
 
     __hash__ = object.__hash__  # == records a stage, so identity hashes
 
@@ -55,10 +55,10 @@ class Carrier:
 
 def _operator(gate_name: str, reflected: bool) -> Callable[..., Any]:
     def forward(self: Any, other: Any) -> Any:
-        return BY_NAME[gate_name](self, other)
+        return self.apply(BY_NAME[gate_name], (self, other), {})
 
     def backward(self: Any, other: Any) -> Any:
-        return BY_NAME[gate_name](other, self)
+        return self.apply(BY_NAME[gate_name], (other, self), {})
 
     return backward if reflected else forward
 

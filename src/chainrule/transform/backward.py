@@ -100,16 +100,20 @@ def backpropagate(
             if not inside:
                 continue
         wires = operand[begin:end]
-        is_local = kind.gate.vjp is None
-        for index, term in enumerate(_terms(kind, wires, values, values[row], dout, one, active)):
+        terms = _terms(kind, [values[w] for w in wires], values[row], dout)
+        position = begin - 1
+        for wire, partial in zip(wires, terms, strict=True):
+            position += 1
+            if not active[wire]:
+                continue
+            term = chain(partial, dout, one) if kind.by_partials else called(partial)
             if term is None:
                 continue
-            wire = wires[index]
             target = KINDS[kinds[wire]]
-            if not is_local or target.type_id != kind.type_id:
+            if target.type_id != kind.type_id or not kind.by_partials:
                 term = fit(term, target.type)
             if observer is not None:
-                observer.sent(begin + index, term)
+                observer.sent(position, term)
             if row in inner and wire in inner[row].inputs:
                 continue  # the group has sent its own, in one
             old = gradients[wire]
@@ -119,18 +123,15 @@ def backpropagate(
     return gradients
 
 
-def _terms(
-    kind: Kind, wires: Sequence[int], values: Sequence[Any], out: Any, dout: Any, one: Any,
-    active: bytearray,
-) -> list[Any]:
-    """What one stage sends back to each of its inputs; None to those that get nothing."""
+def _terms(kind: Kind, inputs: Sequence[Any], out: Any, dout: Any) -> Iterable[Any]:
+    """Per input: its partial where the kind goes by them, else the gradient it gets."""
     gate = kind.gate
-    inputs = [values[w] for w in wires]
     if gate.vjp is not None:
-        given = gate.vjp(dout, *inputs, out, **kind.attrs)
-        return [called(t) if active[w] else None for t, w in zip(given, wires, strict=True)]
+        return gate.vjp(dout, *inputs, out, **kind.attrs)  # type: ignore[no-any-return]
     local = gate.local(*inputs, out, **kind.attrs)  # type: ignore[misc]  # active: it has one
-    return [chain(p, dout, one) if active[w] else None for p, w in zip(local, wires, strict=True)]
+    if kind.by_partials:
+        return local  # type: ignore[no-any-return]
+    return [lambda p=p: chain(p, dout, None) for p in local]
 
 
 def called(entry: Any) -> Any:
