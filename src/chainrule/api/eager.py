@@ -9,7 +9,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from chainrule.transform.grouping import find_groups
 from chainrule.transform.simplify import simplify
 
 LARGEST = 10_000  # rows; above, a backward program is not worth compiling
-KEPT = 512  # structures remembered
+KEPT = 2_000_000  # integers in the structures remembered, all together
 
 Program = Callable[[Sequence[Any], Any], tuple[Any, ...]]
 
@@ -65,9 +65,8 @@ def run(
     trace = Trace(copies=copies)
     called_with = list(args)
     lifted = []
-    names = parameter_names(f, len(args))
     for n in argnums:
-        lifted.append(lift(trace, args[n], names[n]))
+        lifted.append(lift(trace, args[n], partial(_parameter, f, len(args), n)))
         called_with[n] = lifted[-1].value
     _note_nesting(trace)
     try:
@@ -83,6 +82,10 @@ def run(
             )
         out, aux = out[0], _plain(out[1], trace)
     return Run(trace, tuple(lifted), out, aux)
+
+
+def _parameter(f: Callable[..., Any], count: int, n: int) -> str:
+    return parameter_names(f, count)[n]
 
 
 def _note_nesting(trace: Trace) -> None:
@@ -150,14 +153,13 @@ def pull(run: Run, wire: int | None, dout: Any, seeded: bool) -> tuple[Any, ...]
 
 def _remembered(trace: Trace, wire: int, dout: Any, seeded: bool) -> Sequence[Any]:
     """Gradients of a structure: by its rules the first time, by its program from then on."""
-    key = (trace.structure(), tuple(trace.spill), wire, seeded)
+    key = (trace.structure(), wire, seeded)
     known = _known.get(key)
     values = trace.values
     if known is None:
         circuit = trace.circuit([wire])
         known = _known[key] = _first_seen(circuit, values)
-        if len(_known) > KEPT:
-            _known.popitem(last=False)
+        _forget_oldest()
         return _by_rules(circuit, known, values, dout)
     rows = known.literal_rows
     if rows and array("d", [values[r] for r in rows]).tobytes() != known.literals:
@@ -172,6 +174,12 @@ def _remembered(trace: Trace, wire: int, dout: Any, seeded: bool) -> Sequence[An
             return known.program(values, dout)
     except (ArithmeticError, ValueError):
         return _by_rules(trace.circuit([wire]), known, values, dout)
+
+
+def _forget_oldest() -> None:
+    """Keep the memory of structures bounded: the longest unused go first."""
+    while sum(len(key[0]) for key in _known) > KEPT:
+        _known.popitem(last=False)
 
 
 def _first_seen(circuit: Circuit, values: Sequence[Any]) -> Known:

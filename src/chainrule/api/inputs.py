@@ -26,14 +26,18 @@ class Lifted:
         return leaves[0] if self.spec is None else self.spec.unflatten(leaves)
 
 
-def lift(trace: Trace, argument: Any, name: str, *, lenient: bool = False) -> Lifted:
+Name = str | Callable[[], str]  # called only where a name is needed
+
+
+def lift(trace: Trace, argument: Any, name: Name, *, lenient: bool = False) -> Lifted:
     """Make inputs of every number in an argument. `lenient` leaves other leaves as they are."""
-    if is_leaf(argument):
+    if argument.__class__ is float or is_leaf(argument):
         value = as_input(argument, name)
-        wire = trace.input(value, name)
+        wire = trace.input(value, name if isinstance(name, str) else None)
         return Lifted(traced(trace, wire, value), (wire,), None)
     import optree
 
+    name = _text(name)
     paths, leaves, spec = optree.tree_flatten_with_path(argument, none_is_leaf=True)
     values: list[Any] = []
     wires: list[int] = []
@@ -78,7 +82,11 @@ def is_real(value: Any) -> bool:
     return value.__class__ in (float, int) or isinstance(value, Traced)
 
 
-def as_input(value: Any, name: str) -> Any:
+def _text(name: Name) -> str:
+    return name if isinstance(name, str) else name()
+
+
+def as_input(value: Any, name: Name) -> Any:
     """The value an input wire holds: floats, and arrays nobody can write to."""
     cls = value.__class__
     if cls is float or isinstance(value, Traced):
@@ -87,7 +95,7 @@ def as_input(value: Any, name: str) -> Any:
         return float(value)
     if isinstance(value, np.generic | np.ndarray):
         if value.dtype.kind != "f":
-            raise DTypeError(_not_real(value, name))
+            raise DTypeError(_not_real(value, _text(name)))
         if not value.shape:
             return np.asarray(value)[()]
         view = value.view(np.ndarray)
@@ -96,7 +104,7 @@ def as_input(value: Any, name: str) -> Any:
     if cls is bool or isinstance(value, float | int):
         return float(value)
     raise InputError(
-        f"{name} is {type(value).__name__} {value!r:.60}, and cannot be differentiated by.\n"
+        f"{_text(name)} is {type(value).__name__} {value!r:.60}, and cannot be differentiated by.\n"
         "  Give numbers, NumPy arrays, or lists, tuples and dicts of them; leave other arguments "
         "out of argnums."
     )

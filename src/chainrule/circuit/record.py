@@ -129,6 +129,8 @@ class Kind:
         """The output value, of this kind's type: NumPy's bits for arrays, Python's for numbers."""
         if self.type.weak:
             return self.gate.compute(operands, self.attrs)
+        if self.gate.numpy and all(x.__class__ in WEAK for x in operands):
+            return self.gate.numpy[0](*operands, **self.attrs)  # np.add(1.0, 2.0) is a float64
         return self.gate.evaluate(*operands, **self.attrs)
 
 

@@ -1,5 +1,6 @@
 """Products over a shared axis. With D = W @ X: dW = dD @ X.T and dX = W.T @ dD."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -84,7 +85,7 @@ def _back_to_y(dout: Any, x: Any, y: Any) -> Any:
 
 
 matmul = gate(
-    "matmul", "x y", family="contract", symbol="@", evaluate=np.matmul,
+    "matmul", "x y", family="contract", symbol="@", evaluate=operator.matmul,
     infer=_product, code="{x} @ {y}", numpy=(np.matmul,), operator="matmul",
     vjp=lambda dout, x, y, out: (
         lambda: _back_to_x(dout, x, y), lambda: _back_to_y(dout, x, y),

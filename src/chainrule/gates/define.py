@@ -89,10 +89,14 @@ def select_type(types: Sequence[Type], **_: Any) -> Type:
 def elementwise(
     name: str, inputs: str, ufunc: np.ufunc, code: str, **fields: Any
 ) -> Gate:
-    """An elementwise gate whose value and dtype are those of one NumPy ufunc."""
+    """An elementwise gate whose value and dtype are those of one NumPy ufunc.
+
+    evaluate: Python's operator where there is one: for arrays it calls the ufunc (or, as for
+    x ** 2, what NumPy puts in its place), so that the user's bits are kept.
+    """
     return gate(
-        name, inputs, family="elementwise", evaluate=ufunc, infer=ufunc_type(ufunc), code=code,
-        numpy=(ufunc,), **fields,
+        name, inputs, family="elementwise", evaluate=fields.pop("evaluate", ufunc),
+        infer=ufunc_type(ufunc), code=code, numpy=(ufunc,), **fields,
     )
 
 

@@ -31,28 +31,29 @@ from chainrule.gates.define import (
 )
 
 add = elementwise(
-    "add", "x y", np.add, "{x} + {y}", symbol="+", scalar=operator.add, operator="add",
-    commutes=True,
+    "add", "x y", np.add, "{x} + {y}", symbol="+", evaluate=operator.add, scalar=operator.add,
+    operator="add", commutes=True,
     local=lambda x, y, out: (1, 1),
     words="distributes: {inputs} get {dout} unchanged",
     samples=((1.5, -2.0), (0.25, 3.0)), error_samples=((np.zeros(2), np.zeros(3)),),
 )
 subtract = elementwise(
-    "subtract", "x y", np.subtract, "{x} - {y}", symbol="-", scalar=operator.sub, operator="sub",
+    "subtract", "x y", np.subtract, "{x} - {y}", symbol="-", evaluate=operator.sub,
+    scalar=operator.sub, operator="sub",
     local=lambda x, y, out: (1, -1),
     words="passes {dout} on to {x}, and its negative to {y}",
     samples=((1.5, -2.0), (0.25, 3.0)), error_samples=((np.zeros(2), np.zeros(3)),),
 )
 multiply = elementwise(
-    "multiply", "x y", np.multiply, "{x} * {y}", symbol="*", scalar=operator.mul,
-    operator="mul", commutes=True,
+    "multiply", "x y", np.multiply, "{x} * {y}", symbol="*", evaluate=operator.mul,
+    scalar=operator.mul, operator="mul", commutes=True,
     local=lambda x, y, out: (y, x),
     words="swaps its inputs: {x} gets {y} * {dout}, and {y} gets {x} * {dout}",
     samples=((1.5, -2.0), (0.25, 3.0)), error_samples=((np.zeros(2), np.zeros(3)),),
 )
 divide = elementwise(
-    "divide", "x y", np.divide, "{x} / {y}", symbol="/", scalar=operator.truediv,
-    operator="truediv",
+    "divide", "x y", np.divide, "{x} / {y}", symbol="/", evaluate=operator.truediv,
+    scalar=operator.truediv, operator="truediv",
     local=lambda x, y, out: (lambda: 1 / y, lambda: -out / y),
     # dout / y rather than (1 / y) * dout: one rounding less, and what a person would write
     vjp=lambda dout, x, y, out: (lambda: dout / y, lambda: -out / y * dout),
@@ -60,7 +61,8 @@ divide = elementwise(
     samples=((1.5, -2.0), (0.25, 3.0)), error_samples=((np.zeros(2), np.zeros(3)),),
 )
 negate = elementwise(
-    "negate", "x", np.negative, "-{x}", symbol="*-1", scalar=operator.neg,
+    "negate", "x", np.negative, "-{x}", symbol="*-1", evaluate=operator.neg,
+    scalar=operator.neg,
     local=lambda x, out: (-1,),
     words="flips the sign: {x} gets -{dout}",
     samples=((1.5,), (-2.0,)),
@@ -129,7 +131,8 @@ def _power_by_exponent(x: Any, out: Any) -> Any:
 
 
 power = elementwise(
-    "power", "x y", np.power, "{x} ** {y}", symbol="**", scalar=power_of_floats, operator="pow",
+    "power", "x y", np.power, "{x} ** {y}", symbol="**", evaluate=operator.pow,
+    scalar=power_of_floats, operator="pow",
     scalar_code=lambda attrs, operands: (
         "{x} ** {y}" if float(operands[1] or 0.5).is_integer() else "math.pow({x}, {y})"
     ),

@@ -148,9 +148,9 @@ class Trace:
     def __len__(self) -> int:
         return len(self.values)
 
-    def structure(self) -> bytes:
+    def structure(self) -> tuple[Any, ...]:
         """What a compiled backward program depends on, apart from literal numbers."""
-        return array("i", self.log).tobytes()
+        return (*self.log, *self.spill)
 
     def rows(self) -> npt.NDArray[np.int32]:
         """All rows, [rows, 5]: kind, two operands, call, last instruction."""

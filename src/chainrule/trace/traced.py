@@ -15,7 +15,7 @@ from chainrule.circuit.record import (
     attrs_key,
     kind_id,
 )
-from chainrule.circuit.types import FLOAT, TYPES, Type, is_number, type_id
+from chainrule.circuit.types import FLOAT, TYPES, WEAK, Type, is_number, type_id
 from chainrule.errors import ShapeError, TraceError, UnsupportedError
 from chainrule.gates.handle import BINARY, COMPARE, Carrier
 from chainrule.trace.places import span
@@ -247,14 +247,15 @@ def traced(trace: Trace, wire: int, value: Any) -> Traced:
     return made
 
 
-# ---- fast operators: the same as `record`, with Python floats spelled out
+# ---- fast operators: the same as `record`, with the common cases spelled out
 
 
 def _binary(gate: Gate, *, reflected: bool) -> Callable[[Any, Any], Any]:
     """An operator method. Its body is the inner loop of every eager gradient."""
-    scalar = gate.scalar
+    compute = _swapped(gate.evaluate) if reflected else gate.evaluate
     float_kind = kind_id(gate, (), FLOAT)
-    float_constant = (kind_id(CONSTANT, (), FLOAT), *LEAF)
+    constants = {cls: (kind_id(CONSTANT, (), WEAK[cls]), *LEAF) for cls in (float, int)}
+    kinds: dict[Any, int] = {}
 
     def operator(self: Traced, other: Any) -> Any:
         trace = self.trace
@@ -262,36 +263,52 @@ def _binary(gate: Gate, *, reflected: bool) -> Callable[[Any, Any], Any]:
         if len(log) > trace.limit:
             trace.make_room()
         values = trace.values
-        mine = self.value
-        if other.__class__ is Traced and other.trace is trace:
+        cls = other.__class__
+        if cls is Traced and other.trace is trace:
             wire, theirs = other.wire, other.value
-            if mine.__class__ is not float or theirs.__class__ is not float:
-                return _slow(gate, (self, other), _frame(1))
-        elif other.__class__ is float and mine.__class__ is float:
+        elif cls is float or (cls is int and -EXACT <= other <= EXACT):
             wire, theirs = len(values), other
             values.append(other)
-            log += float_constant
+            log += constants[cls]
         else:
             return _slow(gate, (other, self) if reflected else (self, other), _frame(1))
         frame = _frame(1)
         if frame is not trace.frame:
             trace.enter(frame)
         try:
-            value = scalar(theirs, mine) if reflected else scalar(mine, theirs)
+            value = compute(self.value, theirs)
         except (ArithmeticError, ValueError):
-            value = gate.compute((theirs, mine) if reflected else (mine, theirs), {})
+            value = None
+        cls = value.__class__
+        if cls is float:
+            kind = float_kind
+        elif cls is np.ndarray:
+            kind = kinds.get((value.shape, value.dtype)) or new_kind(value)
+        elif cls is np.float64:
+            kind = kinds.get(cls) or new_kind(value)
+        else:  # refused, complex, or a value of an older trace
+            return _slow(gate, (other, self) if reflected else (self, other), frame)
         made = _new(Traced)
         made.trace = trace
         made.wire = len(values)
         made.value = value
         values.append(value)
         if reflected:
-            log += (float_kind, wire, self.wire, trace.call, frame.f_lasti)
+            log += (kind, wire, self.wire, trace.call, frame.f_lasti)
         else:
-            log += (float_kind, self.wire, wire, trace.call, frame.f_lasti)
+            log += (kind, self.wire, wire, trace.call, frame.f_lasti)
         return made
 
+    def new_kind(value: Any) -> int:
+        key = (value.shape, value.dtype) if isinstance(value, np.ndarray) else value.__class__
+        found = kinds[key] = kind_id(gate, (), type_id(value))
+        return found
+
     return operator
+
+
+def _swapped(compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda x, y: compute(y, x)
 
 
 def _slow(gate: Gate, operands: tuple[Any, Any], frame: Any) -> Any:
@@ -335,13 +352,17 @@ _PACKAGE = __name__.split(".")[0]
 def user_frame(frame: Any) -> Any:
     """The nearest frame outside this package and NumPy."""
     found = frame
-    while found is not None and _module(found) in _LIBRARY:
+    while found is not None and _is_library(found.f_globals.get("__name__")):
         found = found.f_back
     return frame if found is None else found
 
 
-def _module(frame: Any) -> str:
-    return str(frame.f_globals.get("__name__", "")).split(".")[0]
+def _is_library(module: Any) -> bool:
+    return (
+        isinstance(module, str)
+        and module.startswith(_LIBRARY)  # the quick answer for most
+        and module.split(".")[0] in _LIBRARY
+    )
 
 
 _LIBRARY = (_PACKAGE, "numpy")
