@@ -68,7 +68,6 @@ def run(
     for n in argnums:
         lifted.append(lift(trace, args[n], partial(_parameter, f, len(args), n)))
         called_with[n] = lifted[-1].value
-    _note_nesting(trace)
     try:
         out = f(*called_with, **kwargs)
     finally:
@@ -86,11 +85,6 @@ def run(
 
 def _parameter(f: Callable[..., Any], count: int, n: int) -> str:
     return parameter_names(f, count)[n]
-
-
-def _note_nesting(trace: Trace) -> None:
-    if any(isinstance(v, Traced) for v in trace.values):
-        trace.is_nested = True
 
 
 def _plain(aux: Any, trace: Trace) -> Any:
@@ -135,8 +129,8 @@ def value_of(out: Any, trace: Trace) -> Any:
     return out.value if isinstance(out, Traced) and out.trace is trace else out
 
 
-def pull(run: Run, wire: int | None, dout: Any, seeded: bool) -> tuple[Any, ...]:
-    """The gradients of every lifted argument, for an output gradient."""
+def pull(run: Run, wire: int | None, dout: Any) -> tuple[Any, ...]:
+    """The gradients of every lifted argument, for an output gradient; None: of 1."""
     trace = run.trace
     if wire is None or not trace.inputs:
         found: Sequence[Any] = [None] * len(trace.inputs)
@@ -147,12 +141,13 @@ def pull(run: Run, wire: int | None, dout: Any, seeded: bool) -> tuple[Any, ...]
                 circuit, trace.values, wire, dout, trace.inputs, find_groups(circuit)
             )
     else:
-        found = _remembered(trace, wire, dout, seeded)
+        found = _remembered(trace, wire, dout)
     return _delivered(run, found, dout)
 
 
-def _remembered(trace: Trace, wire: int, dout: Any, seeded: bool) -> Sequence[Any]:
+def _remembered(trace: Trace, wire: int, dout: Any) -> Sequence[Any]:
     """Gradients of a structure: by its rules the first time, by its program from then on."""
+    seeded = dout is not None
     key = (trace.structure(), wire, seeded)
     known = _known.get(key)
     values = trace.values
@@ -180,6 +175,11 @@ def _forget_oldest() -> None:
     """Keep the memory of structures bounded: the longest unused go first."""
     while sum(len(key[0]) for key in _known) > KEPT:
         _known.popitem(last=False)
+
+
+def forget() -> None:
+    """Drop every remembered structure and program."""
+    _known.clear()
 
 
 def _first_seen(circuit: Circuit, values: Sequence[Any]) -> Known:
@@ -306,7 +306,7 @@ def value_and_grad(
                 f"one number.\n  Return its sum, say, or use vjp(f, ...), which takes the "
                 f"gradient of the output."
             )
-        gradients = pull(done, wire, 1.0, False)
+        gradients = pull(done, wire, None)
         gradient = gradients[0] if isinstance(argnums, int) else gradients
         return ((value, done.aux) if has_aux else value), gradient
 
@@ -341,7 +341,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
     value = value_of(done.out, done.trace)
 
     def pullback(dout: Any) -> tuple[Any, ...]:
-        return pull(done, wire, as_output_gradient(dout, value), True)
+        return pull(done, wire, as_output_gradient(dout, value))
 
     return (value.copy() if isinstance(value, np.ndarray) else value), pullback
 

@@ -34,6 +34,7 @@ def lift(trace: Trace, argument: Any, name: Name, *, lenient: bool = False) -> L
     if argument.__class__ is float or is_leaf(argument):
         value = as_input(argument, name)
         wire = trace.input(value, name if isinstance(name, str) else None)
+        trace.is_nested |= isinstance(value, Traced)
         return Lifted(traced(trace, wire, value), (wire,), None)
     import optree
 
@@ -48,6 +49,7 @@ def lift(trace: Trace, argument: Any, name: Name, *, lenient: bool = False) -> L
             continue
         value = as_input(leaf, leaf_name(name, path))
         wires.append(trace.input(value, leaf_name(name, path)))
+        trace.is_nested |= isinstance(value, Traced)
         values.append(traced(trace, wires[-1], value))
     return Lifted(spec.unflatten(values), tuple(wires), spec)
 

@@ -13,13 +13,11 @@ from typing import Any
 
 from chainrule.circuit.circuit import NOTHING, Circuit, Part
 from chainrule.circuit.types import Type
-from chainrule.code.expression import ATOM, Text, apply, literal
+from chainrule.code.expression import ATOM, Text
+from chainrule.code.forward import Line, applied, forward_lines, is_big, leaf
 from chainrule.code.names import Namer
+from chainrule.gates.elementwise import accumulate
 from chainrule.gates.move import alias
-
-WIDEST = 100  # columns an expression may fill before it gets a line of its own
-DEEPEST = 8  # stages written inside one another
-SMALL = 16  # elements of an array still written out as a literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +29,6 @@ class Argument:
 
     name: str
     tree: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One statement. A forward line has a number; a backward line the number it differentiates."""
-
-    text: str
-    number: int
-    is_backward: bool
-    target: str
 
 
 class Staged(str):
@@ -97,20 +85,15 @@ class _Printer:
         self.of = of  # "f" to write dfdx for dx
         self.stop = len(part.gradient)  # rows from here on are the backward pass
         self.namer = Namer()
-        self.lines: list[Line] = []
-        self.captured: dict[int, str] = {}
-        self.texts: dict[int, Text] = {}
         self.d_names: dict[int, str] = {}
         self.assigned: set[int] = set()
         self.owned: set[int] = set()
         self.waiting: dict[int, tuple[Text, int]] = {}  # leaves of lists, until the list is printed
-        self.number_of: dict[int, int] = {}
         self.wire_of = {g: w for w, g in enumerate(part.gradient) if g != NOTHING}
         self.terms = self._terms()
         self.count = Counter(wire for edges in self.terms.values() for wire, _ in edges)
         self.sums = self._sums()
         self.printed = self._printed()
-        self.uses = self._uses()
 
     # ---- what there is to print
 
@@ -129,17 +112,9 @@ class _Printer:
 
     def _sums(self) -> set[int]:
         """Rows that add one more term at a fork: they print as `+=`, and alias rows as nothing."""
-        c = self.circuit
-        found = set()
-        for wire, n in self.count.items():
-            row = self.part.gradient[wire]
-            if self.circuit.kind_of(row).gate is alias:
-                found.add(row)
-                row = c.operands(row)[0]
-            for _ in range(n - 1):
-                found.add(row)
-                row = c.operands(row)[0]
-        return found
+        kinds = self.circuit.kind_of
+        rows = range(self.stop, len(self.circuit))
+        return {row for row in rows if kinds(row).gate in (accumulate, alias)}
 
     def _printed(self) -> set[int]:
         """Forward rows with a line of their own."""
@@ -155,61 +130,18 @@ class _Printer:
 
     def forward(self) -> None:
         """Name the inputs, then one line per printed row."""
+        c, inputs = self.circuit, {}
         for argument in self.arguments:
             base = self.namer.again(argument.name)
             for path, wire in leaves(argument.tree):
-                self.texts[wire] = Text(base + "".join(f"[{k!r}]" for k in path), ATOM)
-        if self.part.output_gradient in self.circuit.inputs:
-            name = self.namer.free(self.circuit.name(self.part.output_gradient) or "dout")
-            self.texts[self.part.output_gradient] = Text(name, ATOM)
-        for row in range(self.stop):
-            if row not in self.texts:
-                self.texts[row] = self._leaf(row) if self.circuit.is_leaf(row) else self._row(row)
-        self._number_rows()
-
-    def _row(self, row: int) -> Text:
-        text = self._applied(row)
-        too_big = len(text.source) > WIDEST or text.depth > DEEPEST
-        if row not in self.printed and not too_big:
-            return text
-        return self._forward_line(row, text)
-
-    def _forward_line(self, row: int, text: Text) -> Text:
-        self.printed.add(row)
-        names = self.circuit.names.get(row) or ()
-        if not names and row == self.part.output:
-            names = (self.circuit.title,)
-        found = [self.namer.again(n) for n in names] or [self.namer.counted("t")]
-        number = sum(not line.is_backward for line in self.lines) + 1
-        self.number_of[row] = number
-        self.lines.append(Line(f"{' = '.join(found)} = {text.source}", number, False, found[0]))
-        return Text(found[0], ATOM)
-
-    def _leaf(self, row: int) -> Text:
-        c = self.circuit
-        if not c.is_constant(row):
-            return Text(self.namer.again(c.name(row) or "x"), ATOM)
-        value = c.constant(row)
-        if c.type_of(row).size <= SMALL:
-            return literal(value)
-        name = self.captured[row] = self.namer.again(c.name(row) or "c1")
-        return Text(name, ATOM)
-
-    def _applied(self, row: int) -> Text:
-        c = self.circuit
-        wires = c.operands(row)
-        return apply(
-            c.kind_of(row), [self.texts[w] for w in wires],
-            [c.constant(w) if c.is_constant(w) else None for w in wires],
-        )
-
-    def _number_rows(self) -> None:
-        """The number of the line each forward row is written in."""
-        readers = self.circuit.readers()
-        for row in range(self.stop - 1, -1, -1):
-            if row not in self.number_of:
-                into = [self.number_of.get(r, 0) for r, _ in readers[row] if r < self.stop]
-                self.number_of[row] = into[0] if into else 0
+                inputs[wire] = Text(base + "".join(f"[{k!r}]" for k in path), ATOM)
+        if self.part.output_gradient in c.inputs:
+            name = self.namer.free(c.name(self.part.output_gradient) or "dout")
+            inputs[self.part.output_gradient] = Text(name, ATOM)
+        self.f = forward_lines(c, self.stop, self.part.output, self.printed, inputs, self.namer)
+        self.texts, self.lines, self.number_of = self.f.texts, self.f.lines, self.f.number_of
+        self.printed |= self.f.printed
+        self.uses = self._uses()
 
     # ---- backward
 
@@ -254,10 +186,10 @@ class _Printer:
         else:
             self.owned.add(wire)
             statement = f"{name} = {name} + {text.within(11)}"
-        self._emit(statement, row, name)
+        self._emit(statement, row, name, wire)
 
-    def _emit(self, statement: str, row: int, target: str) -> None:
-        self.lines.append(Line(statement, self.number_of[row], True, target))
+    def _emit(self, statement: str, row: int, target: str, wire: int = NOTHING) -> None:
+        self.lines.append(Line(statement, self.number_of[row], True, target, wire))
 
     def _is_fresh(self, term: int) -> bool:
         """True when the expression for a term makes memory of its own."""
@@ -286,7 +218,7 @@ class _Printer:
                 continue
             missing = [w for w in self.circuit.operands(row) if w not in self.texts]
             if self.circuit.is_leaf(row):
-                self.texts[row] = self._leaf(row)
+                self.texts[row] = leaf(self.circuit, row, self.f)
             elif row in self.sums:
                 self.texts[row] = Text(self.d_names[self.wire_of[row]], ATOM)
             elif missing:
@@ -296,9 +228,8 @@ class _Printer:
         return self.texts[term]
 
     def _backward_row(self, row: int, at: int) -> Text:
-        text = self._applied(row)
-        too_big = len(text.source) > WIDEST or text.depth > DEEPEST
-        if self.uses.get(row, 0) <= 1 and not too_big:
+        text = applied(self.circuit, row, self.texts)
+        if self.uses.get(row, 0) <= 1 and not is_big(text):
             return text
         if text.binds == ATOM and text.depth <= 1 and "(" not in text.source:
             return text
@@ -322,7 +253,7 @@ class _Printer:
     def _zero(self, wire: int) -> None:
         name = self._d_name(wire)
         t = self.circuit.type_of(wire)
-        self.lines.append(Line(f"{name} = {_zeros(t, self.texts[wire])}", 0, True, name))
+        self.lines.append(Line(f"{name} = {_zeros(t, self.texts[wire])}", 0, True, name, wire))
 
     def _tree_source(self, tree: Any) -> str:
         if isinstance(tree, int):
@@ -397,8 +328,8 @@ def staged_function(
     taken = [a.name for a in arguments]
     if printer.part.output_gradient in circuit.inputs:
         taken.append(printer.texts[printer.part.output_gradient].source)
-    if printer.captured:
-        taken += ["*", *printer.captured.values()]
+    if printer.f.captured:
+        taken += ["*", *printer.f.captured.values()]
     gradients = printer.gradient_names()
     returned = gradients[0] if len(gradients) == 1 else f"({', '.join(gradients)})"
     indent = "    "

@@ -56,7 +56,7 @@ def _text(
     circuit: Circuit, row: int, start: int, uses: int, texts: dict[int, Text], lines: list[str],
     varying: Collection[int],
 ) -> Text:
-    if circuit.is_constant(row) and circuit.type_of(row).weak and row not in varying:
+    if circuit.is_constant(row) and (row >= start or _is_fixed(circuit, row, varying)):
         return literal(circuit.constant(row))
     if row >= start and circuit.is_leaf(row):
         return Text("dout", ATOM)
@@ -68,6 +68,11 @@ def _text(
     ]
     text = apply(circuit.kind_of(row), [texts[w] for w in wires], constants)
     return _named(row, text, uses + (text.depth > DEEPEST), lines)
+
+
+def _is_fixed(circuit: Circuit, row: int, varying: Collection[int]) -> bool:
+    """True for a Python number that is the same at each call."""
+    return circuit.type_of(row).weak and row not in varying
 
 
 def _named(row: int, text: Text, uses: int, lines: list[str]) -> Text:

@@ -84,9 +84,20 @@ def _back_to_y(dout: Any, x: Any, y: Any) -> Any:
     return matmul(_swap(x), dout)
 
 
+def _bind_product(x: Any, y: Any) -> Any:
+    """np.dot and ndarray.dot, where they are the same as matmul: vectors and matrices."""
+    ranks = [len(shape_of(x)), len(shape_of(y))]
+    if 0 in ranks:
+        raise TypeError("dot of a number: write * instead")
+    if max(ranks) > 2:
+        raise TypeError(f"dot of arrays with {ranks[0]} and {ranks[1]} axes: write matmul or @")
+    return (x, y), {}
+
+
 matmul = gate(
     "matmul", "x y", family="contract", symbol="@", evaluate=operator.matmul,
-    infer=_product, code="{x} @ {y}", numpy=(np.matmul,), operator="matmul",
+    infer=_product, code="{x} @ {y}", numpy=(np.matmul, np.dot), operator="matmul",
+    bind=_bind_product,
     vjp=lambda dout, x, y, out: (
         lambda: _back_to_x(dout, x, y), lambda: _back_to_y(dout, x, y),
     ),

@@ -64,6 +64,9 @@ class Traced(Carrier):
     def __array_function__(
         self, function: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
+        plain = _ABOUT_SHAPE.get(function)
+        if plain is not None:
+            return plain(*args, **kwargs)
         gate = BY_NUMPY.get(function)
         if gate is None:
             raise _no_gate(f"np.{function.__name__}")
@@ -143,6 +146,16 @@ class Traced(Carrier):
         return call(BY_NAME["transpose"], _frame(1), self, order)
 
 
+# What NumPy says of an array without looking at its numbers; nothing flows back from it.
+_ABOUT_SHAPE: dict[Any, Callable[..., Any]] = {
+    np.shape: lambda a: a.shape,
+    np.ndim: lambda a: a.ndim,
+    np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
+    np.zeros_like: lambda a, dtype=None: np.zeros(a.shape, dtype or a.dtype),
+    np.ones_like: lambda a, dtype=None: np.ones(a.shape, dtype or a.dtype),
+}
+
+
 def known_numpy() -> list[str]:
     """NumPy functions that have a gate, by name."""
     return sorted({f.__name__ for f in BY_NUMPY})
@@ -185,7 +198,8 @@ def record(
     ]
     values = [trace.values[w] for w in wires]
     try:
-        value = compute(values, attrs)
+        # values of an older trace are that trace's to compute, and to record
+        value = gate(*values, **attrs) if trace.is_nested else compute(values, attrs)
     except ChainError as error:
         raise type(error)(f"{error}{where(frame)}") from None
     except (ValueError, TypeError) as error:

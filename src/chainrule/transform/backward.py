@@ -19,6 +19,7 @@ from chainrule.circuit.circuit import NOTHING, Circuit, Group, Part
 from chainrule.circuit.record import KINDS, Kind
 from chainrule.circuit.types import WEAK, Type
 from chainrule.gates import move, reduce
+from chainrule.gates.elementwise import accumulate
 from chainrule.gates.handle import Handle
 
 
@@ -42,6 +43,10 @@ class Observer:
 
     def sent(self, position: int, term: Any) -> None:
         """`term` goes back along the edge at an operand position."""
+
+    def added(self, total: Any, term: Any) -> Any:
+        """At a fork, the total with one more term."""
+        return total + term
 
 
 def active_rows(rows: Rows, wrt: Iterable[int], stop: int) -> bytearray:
@@ -112,15 +117,24 @@ def backpropagate(
             target = KINDS[kinds[wire]]
             if target.type_id != kind.type_id or not kind.by_partials:
                 term = fit(term, target.type)
-            if observer is not None:
-                observer.sent(position, term)
             if row in inner and wire in inner[row].inputs:
                 continue  # the group has sent its own, in one
-            old = gradients[wire]
-            gradients[wire] = term if old is None else old + term
+            _send(gradients, wire, position, term, observer)
         if observer is None and row not in wanted:
             gradients[row] = None
     return gradients
+
+
+def _send(
+    gradients: list[Any], wire: int, position: int, term: Any, observer: Observer | None
+) -> None:
+    """Add one term to a wire's gradient."""
+    old = gradients[wire]
+    if observer is None:
+        gradients[wire] = term if old is None else old + term
+    else:
+        observer.sent(position, term)
+        gradients[wire] = term if old is None else observer.added(old, term)
 
 
 def _terms(kind: Kind, inputs: Sequence[Any], out: Any, dout: Any) -> Iterable[Any]:
@@ -205,10 +219,8 @@ def _through_group(
         if term is None:
             continue
         term = fit(term, KINDS[rows.kind[wire]].type)
-        if observer is not None:
-            observer.sent(entry_position(group, wire, rows), term)
-        old = gradients[wire]
-        gradients[wire] = term if old is None else old + term
+        position = 0 if observer is None else entry_position(group, wire, rows)
+        _send(gradients, wire, position, term, observer)
 
 
 def backpropagate_numbers(
@@ -219,8 +231,12 @@ def backpropagate_numbers(
     wrt: Sequence[int],
     groups: Iterable[Group] = (),
 ) -> list[Any]:
-    """Gradients of `wrt` as plain numbers; division by zero and overflow as NumPy has them."""
-    one = dout if dout.__class__ is float and dout == 1.0 else None
+    """Gradients of `wrt` as plain numbers; division by zero and overflow as NumPy has them.
+
+    dout: the output's gradient, or None for 1.
+    """
+    one = unit(KINDS[rows.kind[output]].type) if dout is None else None
+    dout = one if dout is None else dout
     try:
         found = backpropagate(rows, values, output, dout, wrt, groups=groups, one=one)
     except (ArithmeticError, ValueError):
@@ -257,6 +273,11 @@ def _partials(kind: Kind, inputs: Sequence[Any], out: Any) -> tuple[Any, ...] | 
     return tuple(called(t) for t in kind.gate.vjp(1.0, *inputs, out, **kind.attrs))
 
 
+def unit(t: Type) -> Any:
+    """The gradient of an output of this type by itself: 1, in its dtype."""
+    return 1.0 if t.weak or t.dtype == np.float64 else t.dtype.type(1)
+
+
 class _Recorder(Observer):
     """Stamps each new stage with the row it differentiates, and notes the terms."""
 
@@ -271,6 +292,9 @@ class _Recorder(Observer):
 
     def sent(self, position: int, term: Any) -> None:
         self.terms[position] = self.wire(term)
+
+    def added(self, total: Any, term: Any) -> Any:
+        return accumulate(total, term)
 
     def wire(self, term: Any) -> int:
         """The wire of a handle, or of a number made into a constant."""
@@ -298,7 +322,7 @@ def with_backward(
         name = f"d{circuit.name(output) or 'out'}"
         dout = Handle(b, b.input(circuit.type_of(output), name))
     else:
-        dout = Handle(b, b.constant(1.0))
+        dout = Handle(b, b.constant(unit(circuit.type_of(output))))
     recorder = _Recorder(b, len(circuit.operand), named)
     found = backpropagate(
         circuit, [Handle(b, w) for w in range(len(circuit))], output, dout, wrt,

@@ -8,6 +8,7 @@ from typing import Any
 
 from chainrule.circuit.circuit import Circuit
 from chainrule.circuit.record import BY_NAME, Kind
+from chainrule.gates.elementwise import accumulate
 from chainrule.gates.handle import Handle
 from chainrule.transform.rewrite import ANY, Context, Rules, rewrite
 
@@ -68,6 +69,8 @@ def already_wide(c: Context, kind: Kind, x: Handle) -> Any:
 
 def computed_now(c: Context, kind: Kind, *operands: Handle) -> Any:
     """A gate on literal numbers  ->  its value"""
+    if kind.gate is accumulate:
+        return None  # the terms of a fork stay apart, to be seen
     numbers = [c.literal(x) for x in operands]
     if not numbers or None in numbers or not kind.type.weak:
         return None

@@ -1,0 +1,103 @@
+"""The forward pass as lines: one per variable, unnamed wires written inside the line they feed."""
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+
+from chainrule.circuit.circuit import NOTHING, Circuit
+from chainrule.code.expression import ATOM, Text, apply, literal
+from chainrule.code.names import Namer
+
+WIDEST = 100  # columns an expression may fill before it gets a line of its own
+DEEPEST = 8  # stages written inside one another
+SMALL = 16  # elements of an array still written out as a literal
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One statement. A forward line has a number; a backward line the number it differentiates.
+
+    wire: the forward wire, or in a backward line the wire whose gradient it gives; -1 for neither.
+    """
+
+    text: str
+    number: int
+    is_backward: bool
+    target: str
+    wire: int = NOTHING
+
+
+@dataclass(slots=True)
+class Forward:
+    """Lines in order; per row its source where it is read and its line; arrays held by name."""
+
+    namer: Namer
+    texts: dict[int, Text]
+    lines: list[Line] = field(default_factory=list)
+    number_of: dict[int, int] = field(default_factory=dict)
+    captured: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def printed(self) -> set[int]:
+        """Rows with a line of their own."""
+        return {line.wire for line in self.lines}
+
+
+def is_big(text: Text) -> bool:
+    """True for an expression that is easier to read on a line of its own."""
+    return len(text.source) > WIDEST or text.depth > DEEPEST
+
+
+def applied(circuit: Circuit, row: int, texts: Mapping[int, Text]) -> Text:
+    """A stage written over the sources of its operands."""
+    wires = circuit.operands(row)
+    constants = [circuit.constant(w) if circuit.is_constant(w) else None for w in wires]
+    return apply(circuit.kind_of(row), [texts[w] for w in wires], constants)
+
+
+def forward_lines(
+    circuit: Circuit, stop: int, output: int, printed: Container[int], inputs: Mapping[int, Text],
+    namer: Namer,
+) -> Forward:
+    """The rows before `stop` as lines: those in `printed`, and those too big to be written inside.
+
+    inputs: how the inputs are written; namer: the names taken so far.
+    """
+    f = Forward(namer, dict(inputs))
+    for row in range(stop):
+        if row in f.texts or circuit.differentiates(row) is not None:
+            continue
+        if circuit.is_leaf(row):
+            f.texts[row] = leaf(circuit, row, f)
+            continue
+        text = applied(circuit, row, f.texts)
+        f.texts[row] = _line(circuit, row, text, output, f) if (
+            row in printed or is_big(text)) else text
+    _number_rows(circuit, stop, f)
+    return f
+
+
+def leaf(circuit: Circuit, row: int, f: Forward) -> Text:
+    """An input or constant: a literal where it is small, else a name."""
+    if not circuit.is_constant(row):
+        return Text(f.namer.again(circuit.name(row) or "x"), ATOM)
+    if circuit.type_of(row).size <= SMALL:
+        return literal(circuit.constant(row))
+    name = f.captured[row] = f.namer.again(circuit.name(row) or "c1")
+    return Text(name, ATOM)
+
+
+def _line(circuit: Circuit, row: int, text: Text, output: int, f: Forward) -> Text:
+    names = circuit.names.get(row) or ((circuit.title,) if row == output else ())
+    found = [f.namer.again(n) for n in names] or [f.namer.counted("t")]
+    number = f.number_of[row] = len(f.lines) + 1
+    f.lines.append(Line(f"{' = '.join(found)} = {text.source}", number, False, found[0], row))
+    return Text(found[0], ATOM)
+
+
+def _number_rows(circuit: Circuit, stop: int, f: Forward) -> None:
+    """The number of the line each row is written in: its own, or its first reader's."""
+    for row in range(stop - 1, -1, -1):
+        number = f.number_of.setdefault(row, 0)
+        for wire in circuit.operands(row):
+            if number and wire not in f.printed:
+                f.number_of[wire] = number

@@ -1,0 +1,212 @@
+"""The contract every gate of the catalogue meets. A new gate is picked up by itself."""
+
+import dataclasses
+import math
+import re
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.api.eager import forget
+from chainrule.circuit.builder import Builder
+from chainrule.circuit.record import GATES, Gate, differentiable_gates
+from chainrule.circuit.types import TYPES, type_id
+from chainrule.errors import ShapeError
+from chainrule.gates.handle import Handle
+
+COMPUTING = [g for g in GATES if g.family != "leaf"]
+DIFFERENTIABLE = list(differentiable_gates())
+
+
+def cases(gate):
+    """(gate, operands, attrs) for every sample of a gate's record."""
+    for attrs in gate.sample_attrs:
+        for sample in gate.samples:
+            yield sample, attrs
+
+
+def real(sample):
+    """Positions of the operands that can have a gradient."""
+    return [i for i, x in enumerate(sample) if np.asarray(x).dtype.kind in "fi"
+            and not isinstance(x, bool)]
+
+
+def as_floats(sample):
+    return [float(x) if isinstance(x, int) and not isinstance(x, bool) else x for x in sample]
+
+
+def perturbed(gate, sample, attrs, index, direction, h):
+    moved = as_floats(sample)
+    moved[index] = moved[index] + h * direction
+    return np.asarray(gate.compute(moved, attrs))
+
+
+def pulled(gate, sample, attrs, dout):
+    """The gradients of a gate's real operands for an output gradient, as a user gets them."""
+    floats = as_floats(sample)
+    places = real(sample)
+
+    def f(*chosen):
+        operands = list(floats)
+        for place, x in zip(places, chosen, strict=True):
+            operands[place] = x
+        return gate(*operands, **attrs)
+
+    value, pullback = cr.vjp(f, *(floats[i] for i in places))
+    return value, pullback(dout)
+
+
+def assert_derivative(gate):
+    """Directional derivatives by every operand agree with central differences."""
+    rng = np.random.default_rng(7)
+    h = 1e-6
+    for sample, attrs in cases(gate):
+        if gate.kinks is not None and gate.kinks(*sample):
+            continue
+        dout = rng.normal(size=np.shape(gate.compute(as_floats(sample), attrs)))
+        _, gradients = pulled(gate, sample, attrs, dout if dout.shape else float(dout))
+        for index, gradient in zip(real(sample), gradients, strict=True):
+            direction = rng.normal(size=np.shape(sample[index]))
+            ends = [perturbed(gate, sample, attrs, index, direction, s * h) for s in (1, -1)]
+            slope = np.sum(dout * (ends[0] - ends[1])) / (2 * h)
+            assert np.shape(gradient) == np.shape(sample[index])
+            assert np.sum(gradient * direction) == pytest.approx(slope, rel=1e-6, abs=1e-7), (
+                f"{gate.name} by {gate.inputs[index]} at {sample}"
+            )
+
+
+@pytest.mark.parametrize("gate", COMPUTING, ids=lambda g: g.name)
+def test_the_type_rule_foretells_the_value(gate):
+    for sample, attrs in cases(gate):
+        for cast in (lambda x: x, lambda x: np.asarray(x, np.float32)[()]):
+            operands = [x if isinstance(x, bool) else cast(x) for x in sample]
+            if gate.name == "cast":
+                operands = sample
+            value = gate.compute(operands, attrs)
+            wanted = gate.infer([TYPES[type_id(x)] for x in operands], **attrs)
+            assert (np.shape(value), np.asarray(value).dtype) == (wanted.shape, wanted.dtype)
+
+
+@pytest.mark.parametrize("gate", DIFFERENTIABLE, ids=lambda g: g.name)
+def test_the_derivative_agrees_with_differences(gate):
+    assert_derivative(gate)
+
+
+@pytest.mark.parametrize("gate", DIFFERENTIABLE, ids=lambda g: g.name)
+def test_the_second_derivative_agrees_with_differences_of_the_first(gate):
+    rng = np.random.default_rng(3)
+    h = 1e-6
+    for sample, attrs in cases(gate):
+        if gate.kinks is not None and gate.kinks(*sample):
+            continue
+        floats = as_floats(sample)
+        for index in real(sample):
+            direction = rng.normal(size=np.shape(sample[index]))
+
+            def along(t, floats=floats, index=index, direction=direction, attrs=attrs):
+                def f(x):
+                    operands = list(floats)
+                    operands[index] = x
+                    out = gate(*operands, **attrs)
+                    return total(out * out)
+
+                gradient = cr.grad(f)(floats[index] + t * direction)
+                return total(gradient * direction)
+
+            slope = (along(h) - along(-h)) / (2 * h)
+            assert cr.grad(along)(0.0) == pytest.approx(slope, rel=1e-5, abs=1e-5)
+
+
+def total(x):
+    return np.sum(x) if np.shape(x) else x
+
+
+def test_a_negative_base_to_a_whole_power():
+    assert cr.grad(lambda x: x**3)(-1.5) == 6.75
+    assert cr.grad(lambda x: x**0)(0.0) == 0.0
+
+
+@pytest.mark.parametrize("gate", COMPUTING, ids=lambda g: g.name)
+def test_the_printed_code_computes_the_value(gate):
+    from chainrule.code.expression import Text, apply
+
+    for sample, attrs in cases(gate):
+        b = Builder()
+        handles = [Handle(b, b.input(TYPES[type_id(x)])) for x in sample]
+        circuit = b.build([gate(*handles, **attrs).wire])
+        kind = circuit.kind_of(circuit.outputs[0])
+        names = [f"a{i}" for i in range(len(sample))]
+        source = apply(kind, [Text(n, 18) for n in names], list(sample)).source
+        space = {"np": np, "math": math, **dict(zip(names, sample, strict=True))}
+        value = gate.compute(sample, attrs)
+        np.testing.assert_array_equal(eval(source, space), value)
+
+
+@pytest.mark.parametrize("gate", COMPUTING, ids=lambda g: g.name)
+def test_every_gate_has_samples_and_words(gate):
+    assert gate.samples
+    known = {*gate.inputs, "out", "dout", "inputs"}
+    assert gate.words and set(re.findall(r"{(\w+)}", gate.words)) <= known
+
+
+@pytest.mark.parametrize("gate", [g for g in GATES if g.error_samples], ids=lambda g: g.name)
+def test_shapes_that_do_not_fit_are_refused_with_both_shapes(gate):
+    for sample in gate.error_samples:
+        with pytest.raises(ShapeError) as caught:
+            gate.infer([TYPES[type_id(x)] for x in sample])
+        for x in sample:
+            assert str(list(np.shape(x))) in str(caught.value)
+
+
+@pytest.mark.parametrize("gate", [g for g in GATES if g.decompose], ids=lambda g: g.name)
+def test_a_compound_gate_equals_its_decomposition_and_its_spellings(gate):
+    for sample, attrs in cases(gate):
+        for same in (gate.decompose, *gate.spellings):
+            assert same(*sample, **attrs) == pytest.approx(gate.compute(sample, attrs), rel=1e-15)
+
+
+@contextmanager
+def broken(gate, **changes):
+    """The gate with a wrong rule, for as long as the block lasts."""
+    kept = {name: getattr(gate, name) for name in changes}
+    try:
+        forget()  # programs compiled from the right rule
+        for name, value in changes.items():
+            object.__setattr__(gate, name, value)
+        yield
+    finally:
+        forget()
+        for name, value in kept.items():
+            object.__setattr__(gate, name, value)
+
+
+def negated(entry):
+    """A rule's entry with its sign changed."""
+    if entry is None:
+        return None
+    return lambda: -1 * (entry() if callable(entry) else entry)
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+@pytest.mark.parametrize("gate", DIFFERENTIABLE, ids=lambda g: g.name)
+def test_breaking_one_entry_of_one_rule_turns_the_contract_red(gate, index):
+    name = "vjp" if gate.vjp is not None else "local"
+    rule = getattr(gate, name)
+    if index >= len(gate.inputs) or (gate.name == "where" and index == 0):
+        return
+
+    def wrong(*args, **attrs):
+        given = list(rule(*args, **attrs))
+        given[index] = negated(given[index])
+        return tuple(given)
+
+    with broken(gate, **{name: wrong}), pytest.raises(AssertionError):
+        assert_derivative(gate)
+
+
+def test_a_gate_is_frozen():
+    gate: Gate = GATES[2]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        gate.name = "other"
