@@ -13,8 +13,8 @@ class Builder:
     """Appends rows; `build` gives the circuit. `origin` is stamped on every row added."""
 
     __slots__ = (
-        "constant_rows", "constants", "groups", "inputs", "kind", "names", "operand", "origin",
-        "origin_column", "origins", "parts", "start", "title",
+        "bodies", "constant_rows", "constants", "groups", "inputs", "kind", "names", "operand",
+        "origin", "origin_column", "origins", "parts", "start", "title",
     )
 
     def __init__(self, title: str = "circuit") -> None:
@@ -29,6 +29,7 @@ class Builder:
         self.origins: list[Origin] = []
         self.parts: list[Part] = []
         self.groups: list[Group] = []
+        self.bodies: tuple[Circuit, ...] = ()
         self.title = title
         self.origin = NOTHING
 
@@ -41,6 +42,7 @@ class Builder:
         b.inputs, b.constants = list(circuit.inputs), list(circuit.constants)
         b.names, b.origins = dict(circuit.names), list(circuit.origins)
         b.parts, b.groups = list(circuit.parts), list(circuit.groups)
+        b.bodies = circuit.bodies
         return b
 
     def __len__(self) -> int:
@@ -85,5 +87,5 @@ class Builder:
         return Circuit(
             self.kind, self.start, self.operand, self.origin_column, tuple(self.inputs),
             tuple(outputs), self.constant_rows, tuple(self.constants), self.names,
-            tuple(self.origins), tuple(self.parts), tuple(self.groups), title=self.title,
+            tuple(self.origins), tuple(self.parts), tuple(self.groups), self.bodies, self.title,
         )

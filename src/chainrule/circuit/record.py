@@ -135,12 +135,12 @@ class Kind:
 
 
 KINDS: list[Kind] = []
-_KIND_IDS: dict[tuple[int, Attrs, int], int] = {}
+_KIND_IDS: dict[tuple[int, str, int], int] = {}
 
 
 def kind_id(gate: Gate, attrs: Attrs, type_id: int) -> int:
     """The interned id of (gate, attrs, output type)."""
-    key = (gate.id, attrs, type_id)
+    key = (gate.id, repr(attrs) if attrs else "", type_id)  # repr tells True from 1, 0.0 from -0.0
     found = _KIND_IDS.get(key)
     if found is None:
         found = _KIND_IDS[key] = len(KINDS)
@@ -151,16 +151,17 @@ def kind_id(gate: Gate, attrs: Attrs, type_id: int) -> int:
     return found
 
 
-_INFERRED: dict[tuple[int, Attrs, tuple[int, ...]], int] = {}
+_INFERRED: dict[tuple[int, str, tuple[int, ...]], int] = {}
 
 
 def inferred_kind(gate: Gate, attrs: Mapping[str, Any], type_ids: tuple[int, ...]) -> int:
     """The kind of a gate applied to wires of these types, by the gate's own type rule."""
-    key = (gate.id, attrs_key(attrs) if attrs else (), type_ids)
+    settings = attrs_key(attrs) if attrs else ()
+    key = (gate.id, repr(settings) if settings else "", type_ids)
     found = _INFERRED.get(key)
     if found is None:
         out = gate.infer([TYPES[t] for t in type_ids], **attrs)
-        found = _INFERRED[key] = kind_id(gate, key[1], intern_type(out))
+        found = _INFERRED[key] = kind_id(gate, settings, intern_type(out))
     return found
 
 

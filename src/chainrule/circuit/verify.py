@@ -3,7 +3,7 @@
 from chainrule.circuit.circuit import NOTHING, Circuit, Part
 from chainrule.circuit.record import CONSTANT, INPUT, Kind
 from chainrule.circuit.types import Type, type_id
-from chainrule.errors import CircuitError
+from chainrule.errors import ChainruleError, CircuitError
 
 
 def verify(circuit: Circuit) -> Circuit:
@@ -18,7 +18,10 @@ def verify(circuit: Circuit) -> Circuit:
         _require(0 <= wire < n, f"output {wire} is not a row")
     for part in circuit.parts:
         _verify_part(circuit, part)
+    for body in circuit.bodies:
+        verify(body)
     for group in circuit.groups:
+        _require(all(0 <= r < n for r in group.stages), "a group's stage is not a row")
         _require(group.output in group.stages, f"group {group.gate.name} lacks its output row")
         _require(all(w < group.output for w in group.inputs), "group reads after its output")
     return circuit
@@ -33,11 +36,17 @@ def _verify_row(circuit: Circuit, row: int) -> None:
     kind = circuit.kind_of(row)
     operands = circuit.operands(row)
     _require(all(0 <= w < row for w in operands), f"row {row} ({kind.gate.name}) reads ahead")
-    _require(circuit.origin[row] > -2 or -2 - circuit.origin[row] < row, f"row {row}: bad origin")
+    origin = circuit.origin[row]
+    known = -2 - origin < row if origin <= -2 else origin < len(circuit.origins)
+    _require(known, f"row {row}: bad origin")
     if kind.gate.family == "leaf":
         _require(not operands, f"leaf row {row} has operands")
         return
-    wanted = kind.gate.infer([circuit.type_of(w) for w in operands], **kind.attrs)
+    _require(len(operands) == len(kind.gate.inputs), f"row {row} has {len(operands)} operands")
+    try:
+        wanted = kind.gate.infer([circuit.type_of(w) for w in operands], **kind.attrs)
+    except ChainruleError as error:
+        raise CircuitError(f"row {row}: {error}") from None
     _require(_agree(kind, wanted), f"row {row} ({kind.gate.name}) is {kind.type}, not {wanted}")
 
 
@@ -59,6 +68,7 @@ def _verify_leaves(circuit: Circuit) -> None:
 def _verify_part(circuit: Circuit, part: Part) -> None:
     n = len(circuit)
     _require(0 <= part.output < n, "a part's output is not a row")
+    _require(len(part.terms) <= len(circuit.operand), "a part has terms for edges that are not")
     for wire, gradient in enumerate(part.gradient):
         if gradient == NOTHING:
             continue
@@ -69,3 +79,4 @@ def _verify_part(circuit: Circuit, part: Part) -> None:
             f"not {circuit.type_of(wire).shape}",
         )
     _require(all(NOTHING <= t < n for t in part.terms), "an edge term is not a row")
+    _require(0 <= part.output_gradient < n, "a part's output gradient is not a row")
