@@ -86,7 +86,7 @@ class TestC1:
         assert [s.gate.symbol for s in self.w.circuit.stages()] == ["+", "*"]
 
     def test_the_function_gives_the_same(self):
-        f = lambda x, y, z: (x + y) * z  # noqa: E731  # as a user would write it
+        f = lambda x, y, z: (x + y) * z  # as a user would write it
         assert cr.value_and_grad(f, (0, 1, 2))(-2, 5, -4) == (-12, (-4, -4, 3))
 
     def test_gates_are_local(self):
@@ -258,7 +258,7 @@ class TestF1:
         assert [w.readings.gradient(w.part, r) for r in rows] == [2, 2, 2, 1]
 
     def test_as_a_function(self):
-        f = lambda x, y, z, w: 2 * (x * y + np.maximum(z, w))  # noqa: E731
+        f = lambda x, y, z, w: 2 * (x * y + np.maximum(z, w))
         assert cr.grad(f, (0, 1, 2, 3))(3, -4, 2, -1) == (-8, 6, 2, 0)
 
 
@@ -299,7 +299,7 @@ class TestV1:
         W, X, dD = np.ones((5, 10)), np.ones((10, 3)), np.ones((5, 3))
         code = cr.circuit(product)(W, X, output_grad=dD).code()
         assert [line.text for line in code.backward] == ["dW = dD @ X.T", "dX = W.T @ dD"]
-        D, (dW, dX) = run_alone(code)["product_grad"](W, X, dD)
+        _D, (dW, dX) = run_alone(code)["product_grad"](W, X, dD)
         assert dW.shape == W.shape and dX.shape == X.shape
 
 
@@ -319,6 +319,6 @@ def test_accumulating_does_not_corrupt_an_aliased_gradient():
         dx, dy = cr.grad(f, (0, 1))(x, y)
         np.testing.assert_array_equal(dy, 2 * q)
         np.testing.assert_array_equal(dx, 2 * q + 6 * r)
-    value, (dx, dy) = run_alone(cr.circuit(f)(x, y).code())["f_grad"](x, y)
+    _value, (dx, dy) = run_alone(cr.circuit(f)(x, y).code())["f_grad"](x, y)
     np.testing.assert_array_equal(dy, 2 * q)
     np.testing.assert_array_equal(dx, 2 * q + 6 * r)

@@ -35,7 +35,7 @@ def lift(trace: Trace, argument: Any, name: Name, *, lenient: bool = False) -> L
         value = as_input(argument, name)
         wire = trace.input(value, name if isinstance(name, str) else None)
         trace.is_nested |= isinstance(value, Traced)
-        return Lifted(traced(trace, wire, value), (wire,), None)
+        return Lifted(traced(trace, wire, trace.values[wire]), (wire,), None)
     import optree
 
     name = _text(name)
@@ -50,7 +50,7 @@ def lift(trace: Trace, argument: Any, name: Name, *, lenient: bool = False) -> L
         value = as_input(leaf, leaf_name(name, path))
         wires.append(trace.input(value, leaf_name(name, path)))
         trace.is_nested |= isinstance(value, Traced)
-        values.append(traced(trace, wires[-1], value))
+        values.append(traced(trace, wires[-1], trace.values[wires[-1]]))
     return Lifted(spec.unflatten(values), tuple(wires), spec)
 
 

@@ -12,10 +12,20 @@ from chainrule.api.eager import Run as EagerRun
 from chainrule.api.eager import as_output_gradient, output_wire
 from chainrule.api.inputs import Lifted, as_input, lift, parameter_names
 from chainrule.backends import stepwise
+from chainrule.backends.numpy import run_source
+from chainrule.check.circuits import check, check_gradients, fork_terms
+from chainrule.check.verdict import Verdict
 from chainrule.circuit.circuit import Circuit, Part
 from chainrule.circuit.readings import Readings
-from chainrule.code.staged import Argument, Staged, gets_a_line, staged_function, staged_script
-from chainrule.errors import InputError, OutputError
+from chainrule.code.staged import (
+    Argument,
+    Staged,
+    gets_a_line,
+    leaves,
+    staged_function,
+    staged_script,
+)
+from chainrule.errors import ExpressionError, InputError, OutputError
 from chainrule.trace.expression import expression_circuit
 from chainrule.trace.names import with_names
 from chainrule.trace.script import run_script
@@ -23,6 +33,9 @@ from chainrule.trace.trace import Trace
 from chainrule.transform.backward import local_gradients, with_backward
 from chainrule.transform.grouping import with_groups
 from chainrule.transform.simplify import simplify
+from chainrule.views.terminal import render
+
+_ONE = 1.0  # this very object stands for "the output's gradient is 1, nobody gave another"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +62,10 @@ class Worked:
     circuit: Circuit
     arguments: tuple[Argument, ...]
     inputs: tuple[Any, ...]
-    output_gradient: Any = 1.0
+    output_gradient: Any = _ONE
     prelude: tuple[str, ...] | None = None  # a script's plain statements; None for a function
     name: str = "f"
+    source: str = ""  # of an expression
 
     # ---- readings
 
@@ -135,7 +149,7 @@ class Worked:
             raise InputError(f'style is "d" (dx) or "df" (dfdx), not {style!r}')
         c = self.circuit
         output = c.outputs[0]
-        seeded = not (isinstance(self.output_gradient, float) and self.output_gradient == 1.0)
+        seeded = self.output_gradient is not _ONE
         full = with_backward(
             c, output, c.inputs, gradient_is_input=seeded, named=gets_a_line(c) - {output}
         )
@@ -145,11 +159,86 @@ class Worked:
             return staged_script(short, self.arguments, self.prelude, of)
         return staged_function(short, self.arguments, self.name, of)
 
+    def check(self, code: str | None = None) -> Verdict:
+        """The verdict: every gate, fork, group and input against central differences.
+
+        code: a printed program such as `code()` gives, run alone; the gradients it computes are
+        checked too, and one that misses a term of a sum is named with the fork.
+        """
+        with np.errstate(all="ignore"):
+            verdict = check(self._backward, self.part, self.readings, stepwise.run)
+            if code is None:
+                return verdict
+            found = check_gradients(
+                self._backward, self.circuit.outputs[0], self.output_gradient, self.readings,
+                stepwise.run, self._claimed(code),
+                fork_terms(self._backward, self.part, self.readings),
+            )
+        return Verdict((*verdict.findings, *found))
+
+    def _claimed(self, code: str) -> dict[int, Any]:
+        """The gradients that a printed program computes, by wire."""
+        printed = self.code()
+        try:
+            space = run_source(code)
+            if self.prelude is None:
+                given = [_filled(a.tree, self._input) for a in self.arguments]
+                if self.output_gradient is not _ONE:
+                    given.append(self.output_gradient)
+                found = space[f"{self.name}_grad"](*given)[1]
+                gradients = found if len(self.arguments) > 1 else (found,)
+                space = {f"d{a.name}": g for a, g in zip(self.arguments, gradients, strict=True)}
+        except Exception as error:
+            raise ExpressionError(
+                f"the code to check stopped: {type(error).__name__}: {error}"
+            ) from error
+        claimed = {
+            line.wire: space[line.target]
+            for line in printed.backward if line.wire >= 0 and line.target in space
+        }
+        for argument in self.arguments:
+            whole = space.get(f"d{argument.name}")
+            if not isinstance(argument.tree, int) and whole is not None:
+                claimed |= {w: _at(whole, path) for path, w in leaves(argument.tree)}
+        if not claimed:
+            raise InputError(
+                "the code to check assigns none of the gradients "
+                + ", ".join(dict.fromkeys(line.target for line in printed.backward))
+            )
+        return claimed
+
+    def _input(self, wire: int) -> Any:
+        return self.inputs[self.circuit.inputs.index(wire)]
+
+    def text(
+        self, *, decimals: int | None = None, color: bool | None = None, width: int | None = None
+    ) -> str:
+        """The circuit as a tree, or with forks as a table of stages, with values and gradients.
+
+        decimals: how many for every number, instead of as many as read well. color: by default
+        only on a terminal, and not under NO_COLOR. width: columns, by default the terminal's.
+        """
+        return render(
+            self._backward, self.part, self.readings, title=self.title, decimals=decimals,
+            color=color, width=width,
+        )
+
+    @property
+    def title(self) -> str:
+        """The expression, or the function or script variable as one of its arguments."""
+        return self.source or f"{self.name}({', '.join(a.name for a in self.arguments)})"
+
     def __str__(self) -> str:
-        return self.show_text()
+        return self.text(color=False)
 
     def __repr__(self) -> str:
         return f"<worked {self.name}: {len(self.circuit.forward_rows())} gates, value {self.value}>"
+
+
+def _at(nested: Any, path: tuple[Any, ...]) -> Any:
+    for key in path:
+        nested = nested[key]
+    return nested
 
 
 def _filled(tree: Any, value: Callable[[int], Any]) -> Any:
@@ -250,7 +339,7 @@ def _output_gradient(given: Any, value: Any, name: str) -> Any:
             f"{name} gives an array of shape {list(value.shape)}: say what the gradient of it is, "
             f"with output_grad= an array of that shape"
         )
-    return 1.0
+    return _ONE
 
 
 def script(
@@ -276,7 +365,7 @@ def expression(source: str, values: Mapping[str, Any]) -> Worked:
     arguments = tuple(Argument(n, w) for n, w in zip(names, plain.inputs, strict=True))
     given = tuple(inputs[n] for n in names)
     prelude = tuple(f"{n} = {values[n]!r}" for n in names)
-    return Worked(with_groups(plain), arguments, given, 1.0, prelude, plain.title)
+    return Worked(with_groups(plain), arguments, given, _ONE, prelude, plain.title, source.strip())
 
 
 def script_file(path: str, wrt: Sequence[str] | None = None, of: str | None = None) -> Worked:

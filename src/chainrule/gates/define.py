@@ -72,12 +72,19 @@ def ufunc_type(ufunc: np.ufunc) -> Infer:
 
     def infer(types: Sequence[Type], **_: Any) -> Type:
         weak = all(t.weak for t in types)
-        arguments = tuple(
-            _PYTHON[t.dtype.kind] if t.weak and not weak else t.dtype for t in types
-        )
+        arguments = tuple(_argument(t, weak) for t in types)
         return Type(broadcast_shapes(types, ufunc.__name__), _ufunc_dtype(ufunc, arguments), weak)
 
     return infer
+
+
+def _argument(t: Type, all_weak: bool) -> Any:
+    """What stands for a type when a ufunc is asked for its dtype; Python counts with its bools."""
+    if not t.weak:
+        return t.dtype
+    if all_weak:
+        return np.dtype(np.int64) if t.dtype.kind == "b" else t.dtype
+    return _PYTHON[t.dtype.kind]
 
 
 def select_type(types: Sequence[Type], **_: Any) -> Type:

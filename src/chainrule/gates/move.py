@@ -56,12 +56,10 @@ reshape: Gate = gate(
 
 
 def _expanded(types: Sequence[Type], *, axis: Shape) -> Type:
-    return Type(np.empty(types[0].shape, bool)[_expander(types[0], axis)].shape, types[0].dtype)
-
-
-def _expander(t: Type, axis: Shape) -> tuple[Any, ...]:
-    rank = len(t.shape) + len(axis)
-    return tuple(None if i in {a % rank for a in axis} else slice(None) for i in range(rank))
+    rank = len(types[0].shape) + len(axis)
+    new = {a % rank for a in axis}
+    sizes = iter(types[0].shape)
+    return Type(tuple(1 if i in new else next(sizes) for i in range(rank)), types[0].dtype)
 
 
 def _bind_expand(a: Any, axis: Any) -> Any:

@@ -42,6 +42,9 @@ def parse(source: str) -> ast.Module:
     if not tree.body:
         raise ExpressionError("the expression is empty")
     _check_size(source, tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.expr):
+            _parts(node)  # refuses what the grammar does not have
     return tree
 
 

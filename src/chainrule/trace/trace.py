@@ -47,13 +47,13 @@ class Trace:
     """Rows, places and values recorded so far. Only traced values append to it."""
 
     __slots__ = (
-        "_root", "_stack", "birth", "call", "calls", "copies", "frame", "inputs", "is_nested",
-        "limit", "log", "names", "packed", "spill", "values",
+        "_root", "_stack", "birth", "call", "calls", "copies", "decisions", "frame", "inputs",
+        "is_nested", "limit", "log", "names", "packed", "spill", "values",
     )
 
     def __init__(self, *, copies: bool = False) -> None:
         self.birth = next(_births)
-        self.copies = copies  # keep copies of captured arrays: the trace outlives the call
+        self.copies = copies  # keep copies of arrays: the trace outlives the call
         self.is_nested = False  # holds values of an older trace, which goes on recording
         self.log: list[int] = []
         self.limit = CHUNK  # -1 once the trace is closed
@@ -61,6 +61,7 @@ class Trace:
         self.spill: list[tuple[int, ...]] = []
         self.values: list[Any] = []
         self.inputs: list[int] = []
+        self.decisions: list[tuple[int, bool, CodeType, int]] = []  # wire, outcome, place
         self.names: dict[int, tuple[str, ...]] = {}
         self.calls: list[Call] = []
         self.frame: FrameType | None = None
@@ -75,6 +76,8 @@ class Trace:
 
     def input(self, value: Any, name: str | None = None) -> int:
         """A new input holding a value; its wire."""
+        if self.copies and isinstance(value, np.ndarray):
+            value = value.copy()
         wire = self._leaf(kind_id(INPUT, (), type_id(value)), value)
         self.inputs.append(wire)
         if name is not None:

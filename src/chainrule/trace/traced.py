@@ -89,7 +89,10 @@ class Traced(Carrier):
     __float__ = __int__ = __complex__ = __index__ = __round__ = __trunc__ = _no_float
 
     def __bool__(self) -> bool:
-        return bool(self.value)
+        outcome = bool(self.value)
+        frame = user_frame(_frame(1))
+        self.trace.decisions.append((self.wire, outcome, frame.f_code, frame.f_lasti))
+        return outcome
 
     def __len__(self) -> int:
         if not self.shape:
@@ -168,6 +171,8 @@ def call(gate: Gate, frame: Any, *args: Any, **kwargs: Any) -> Any:
     else:
         try:
             operands, attrs = gate.bind(*args, **kwargs)
+        except ShapeError as error:
+            raise ShapeError(f"{error}{where(frame)}") from None
         except TypeError as error:
             raise UnsupportedError(f"{gate.name}: {error}{where(frame)}") from None
     return record(youngest(operands), gate, operands, attrs, gate.compute, frame)

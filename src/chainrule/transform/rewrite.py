@@ -75,7 +75,7 @@ def rewrite(
     outputs = circuit.outputs if outputs is None else outputs
     live = _live_rows(circuit, outputs, parts, prune_forward)
     b = Builder(circuit.title)
-    b.origins = list(circuit.origins)
+    b.origins, b.bodies = list(circuit.origins), circuit.bodies
     c = Context(b)
     moved = array("i", [NOTHING]) * len(circuit)
     frozen = set(varying)

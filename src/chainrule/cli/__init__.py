@@ -1,0 +1,125 @@
+"""The command line: `chainrule EXPR name=value ...` and its verbs.
+
+Exit codes: 0 good, 1 a check failed, 2 wrong usage or bad input, 130 Ctrl+C.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from chainrule import __version__
+from chainrule.cli.demo import demo
+from chainrule.cli.target import Target, load
+from chainrule.errors import ChainruleError, InputError
+
+VERBS = ("show", "code", "check", "demo")
+
+USAGE = """\
+usage: chainrule EXPR name=value ...            values and gradients on every wire
+       chainrule code|check|show TARGET ...     staged code, verdict, or table of a target
+       chainrule demo                           the note's circuits and programs
+
+a TARGET is an expression, a script, or a function:
+  chainrule "(x + y) * z" x=-2 y=5 z=-4
+  chainrule code script.py --wrt x,y --of f
+  chainrule check file.py:function x=3 y=-4
+
+options:
+  --wrt NAMES      a script's variables to differentiate by, with commas (default: all numbers)
+  --of NAME        a script's output (default: the last variable assigned)
+  --style d|df     code: name the gradient of x dx, or dfdx (default: d)
+  --claimed FILE   check: also check the gradients that this Python file computes, such as
+                   the saved output of `chainrule code`
+  --decimals N     print every number with N decimals
+  --plain          no colours
+  --debug          tracebacks for errors
+  --version        the version
+  -h, --help       this text
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]  # ends in SystemExit there
+        raise InputError(message)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--wrt")
+    parser.add_argument("--of")
+    parser.add_argument("--style", default="d")
+    parser.add_argument("--claimed")
+    parser.add_argument("--decimals", type=int)
+    parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--debug", action="store_true")
+    parser.add_argument("--version", action="store_true")
+    parser.add_argument("-h", "--help", action="store_true")
+    return parser
+
+
+def _protected(arguments: Sequence[str]) -> list[str]:
+    """Expressions that begin with a minus, kept from being read as options."""
+    return [
+        f" {a}" if a.startswith("-") and not a.startswith("--") and a != "-h" else a
+        for a in arguments
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; gives its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(_parser().parse_intermixed_args(_protected(given)))
+    except ChainruleError as error:
+        if "--debug" in given:
+            raise
+        print(f"chainrule: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("chainrule: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe has gone; nothing more to say
+        return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.version:
+        print(f"chainrule {__version__}")
+        return 0
+    if options.help or not options.words:
+        print(USAGE, end="")
+        return 0 if options.help else 2
+    verb, words = "show", options.words
+    if words[0] in VERBS:
+        verb, words = words[0], words[1:]
+    color = False if options.plain else None
+    if verb == "demo":
+        return demo(color)
+    if not words:
+        raise InputError(f"chainrule {verb} needs an expression, a script or file.py:function")
+    target = Target(words[0].strip(), tuple(words[1:]), _names(options.wrt), options.of)
+    worked = load(target)
+    if verb == "code":
+        print(worked.code(options.style), end="")
+        return 0
+    if verb == "check":
+        claimed = None if options.claimed is None else _text_of(options.claimed)
+        verdict = worked.check(code=claimed)
+        print(verdict)
+        return 0 if verdict else 1
+    print(worked.text(decimals=options.decimals, color=color), end="")
+    return 0
+
+
+def _text_of(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}") from None
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(n.strip() for n in text.split(",") if n.strip())

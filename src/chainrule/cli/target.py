@@ -1,0 +1,117 @@
+"""What the command line is asked about: an expression, a script, or a function in a file."""
+
+import ast
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.api.worked import Worked, circuit, expression, script
+from chainrule.errors import ChainruleError, ExpressionError, InputError
+
+MOST_ELEMENTS = 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The words of a command: what to work out, at which values."""
+
+    what: str
+    values: tuple[str, ...]
+    wrt: tuple[str, ...] | None
+    of: str | None
+
+
+def load(target: Target) -> Worked:
+    """Work the target out. Raises ChainruleError with what to write instead."""
+    path, colon, function = target.what.rpartition(":")
+    if colon and path.endswith(".py"):
+        _no_script_options(target)
+        f = _function(path, function)
+        values = _values(target.values)
+        try:
+            return circuit(f)(**values)
+        except TypeError as error:
+            if isinstance(error, ChainruleError):
+                raise
+            raise InputError(f"{target.what}: {error}") from None
+    if target.what.endswith(".py"):
+        if target.values:
+            raise InputError(
+                f"a script assigns its own values; {target.values[0]} is not needed"
+            )
+        return script(_source(target.what), target.what, target.wrt, target.of)
+    _no_script_options(target)
+    values = {name: _number(name, v) for name, v in _values(target.values).items()}
+    return expression(target.what, values)
+
+
+def _no_script_options(target: Target) -> None:
+    if target.wrt is not None or target.of is not None:
+        raise InputError("--wrt and --of are for scripts; expressions and functions are "
+                         "differentiated by all their inputs")
+
+
+def _source(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not text in UTF-8") from None
+
+
+def _values(words: tuple[str, ...]) -> dict[str, Any]:
+    """name=value words as a dict; values are Python numbers or nested lists of them."""
+    found: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.strip().partition("=")
+        if not equals or not name.isidentifier():
+            raise InputError(f"expected name=value, such as x=1.5; got {word.strip()!r}")
+        if name in found:
+            raise InputError(f"{name} is given twice")
+        found[name] = _literal(name, text)
+    return found
+
+
+def _literal(name: str, text: str) -> Any:
+    if text.strip().lower().lstrip("+-") in ("inf", "nan"):
+        return float(text)
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise InputError(f"{name}={text!r:.60} is not a number or a list of numbers") from None
+
+
+def _number(name: str, value: Any) -> Any:
+    """A number, or a list of numbers as an array."""
+    if value.__class__ in (int, float):
+        return value
+    try:
+        array = np.asarray(value, dtype=float)
+    except (ValueError, TypeError):
+        raise InputError(f"{name} must be a number or a list of numbers") from None
+    if value.__class__ in (str, bytes, bool) or array.size > MOST_ELEMENTS:
+        raise InputError(f"{name} must be a number, or up to {MOST_ELEMENTS} numbers in a list")
+    return array
+
+
+def _function(path: str, name: str) -> Callable[..., Any]:
+    """A function defined in a Python file, found by importing the file."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    if spec is None or spec.loader is None or not Path(path).is_file():
+        raise InputError(f"cannot read {path}: no such file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ExpressionError(f"{path} cannot be imported: {type(error).__name__}: {error}") \
+            from error
+    function = getattr(module, name, None)
+    if not callable(function):
+        known = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
+        raise InputError(f"{path} has no function {name!r}; it has {', '.join(known) or 'none'}")
+    return function  # type: ignore[no-any-return]
