@@ -1,5 +1,6 @@
 """What `import chainrule` costs above the numpy it stands on."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,4 +22,6 @@ def run(quick: bool) -> None:
 
 
 def fresh_interpreter(code: str) -> Callable[[], object]:
-    return lambda: subprocess.run([sys.executable, "-c", code], check=True)
+    """Runs code in a new process that may keep bytecode, as an installed package has it."""
+    settings = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return lambda: subprocess.run([sys.executable, "-c", code], check=True, env=settings)

@@ -42,6 +42,7 @@ LAYERS = {  # by the first name after `chainrule.`; "" is chainrule/__init__.py
 LAYER = {part: layer for layer, parts in LAYERS.items() for part in parts}
 PUBLIC = (ROOT, f"{ROOT}.numpy")  # what L7 may import
 OPTIONAL = {  # loaded inside the function that needs them
+    "linecache",
     *("optree", "rich", "scipy", "llvmlite", "matplotlib", "anywidget", "safetensors"),
     *("ray", "torch", "jax", "onnx"),
 }
@@ -72,9 +73,10 @@ class Import:
 
     @property
     def is_lazy(self) -> bool:
-        """Allowed to wait: a package's own __getattr__, and commands of the command line."""
+        """Allowed to wait: what a package's __getattr__, a public name, or a command needs."""
         in_getattr = self.module.is_package and self.function == "__getattr__"
-        return in_getattr or bool(self.function and part_of(self.module.name) == "cli")
+        at_the_face = self.module.name == ROOT or part_of(self.module.name) == "cli"
+        return in_getattr or bool(self.function and at_the_face)
 
     def __str__(self) -> str:
         return f"{place(self.module, self.line)}: {self.module.name} imports {self.target}"

@@ -4,8 +4,32 @@ Write a function in plain NumPy; get its gradient as numbers, as staged code in 
 names, as a table of values and gradients, and with a verdict against finite differences.
 """
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from chainrule.api.eager import grad, value_and_grad, vjp
-from chainrule.api.worked import Worked, circuit
+
+if TYPE_CHECKING:
+    from chainrule.api.worked import Worked
 
 __all__ = ["Worked", "circuit", "grad", "value_and_grad", "vjp"]
 __version__ = "0.1.0"
+
+
+def circuit(f: Callable[..., Any]) -> "Callable[..., Worked]":
+    """A function that works f out as a circuit: circuit(f)(*args) has values and gradients on
+    every wire, for all arguments that are real numbers (integer arrays and others stay constants).
+
+    output_grad=: the gradient of an array output, of its shape; a number needs none.
+    """
+    from chainrule.api import worked  # with its views and checks, loaded when first asked for
+
+    return worked.circuit(f)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Worked":
+        from chainrule.api.worked import Worked
+
+        return Worked
+    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")

@@ -1,6 +1,5 @@
 """Arguments in, gradients out: which leaves of the arguments become inputs of a trace."""
 
-import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -123,16 +122,19 @@ def _not_real(value: Any, name: str) -> str:
     )
 
 
+VARIADIC = 4  # CPython's flag of code with *args
+
+
 def parameter_names(f: Callable[..., Any], count: int) -> list[str]:
     """Names of the first `count` positional parameters, as the user wrote them."""
-    try:
-        parameters = list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
+    while hasattr(f, "__wrapped__"):
+        f = f.__wrapped__
+    code = getattr(f, "__code__", None) or getattr(type(f).__call__, "__code__", None)
     names: list[str] = []
-    for p in parameters:
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
-            names.append(p.name)
-        elif p.kind is p.VAR_POSITIONAL:
-            names += [f"{p.name}{i}" for i in range(count - len(names))]
+    if code is not None:
+        first = int(not hasattr(f, "__code__") or hasattr(f, "__self__"))  # self is not given
+        names += code.co_varnames[first : code.co_argcount]
+        if code.co_flags & VARIADIC:
+            star = code.co_varnames[code.co_argcount + code.co_kwonlyargcount]
+            names += [f"{star}{i}" for i in range(count - len(names))]
     return (names + [f"x{i}" for i in range(len(names), count)])[:count]

@@ -265,11 +265,7 @@ def _fill_inputs(tree: Any, value: Any, name: str, inputs: dict[int, Any]) -> No
 
 
 def circuit(f: Callable[..., Any]) -> Callable[..., Worked]:
-    """A function that works f out as a circuit: circuit(f)(*args) gives values and gradients on
-    every wire, for all arguments that are real numbers (integer arrays and others stay constants).
-
-    output_grad=: the gradient of an array output, of its shape; a number needs none.
-    """
+    """What chainrule.circuit does."""
 
     @wraps(f)
     def worked(*args: Any, output_grad: Any = None, **kwargs: Any) -> Worked:

@@ -1,8 +1,8 @@
 """Traced: a number or array that records what is done to it. A carrier with NumPy's face."""
 
-import linecache
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from chainrule.circuit.record import (
 from chainrule.circuit.types import FLOAT, TYPES, WEAK, Type, is_number, type_id
 from chainrule.errors import ShapeError, TraceError, UnsupportedError
 from chainrule.gates.handle import BINARY, COMPARE, Carrier
-from chainrule.trace.places import span
 from chainrule.trace.trace import LEAF, Trace, finished
 
 _frame = sys._getframe
@@ -391,13 +390,14 @@ def where(frame: Any) -> str:
     """One line naming the user's function, file and line."""
     if frame is None:
         return ""
-    line = span(frame.f_code, frame.f_lasti).line
-    code = frame.f_code
-    return f"\n  in {code.co_name}, {code.co_filename} line {line}{_source(frame, line)}"
+    code, line = frame.f_code, frame.f_lineno
+    return f"\n  in {code.co_name}, {code.co_filename} line {line}{_source(code, line)}"
 
 
-def _source(frame: Any, line: int | None) -> str:
-    text = linecache.getline(frame.f_code.co_filename, line or 0).strip()
+def _source(code: CodeType, line: int) -> str:
+    import linecache  # costs a tenth of importing this package, and only errors need it
+
+    text = linecache.getline(code.co_filename, line).strip()
     return f":  {text}" if text else ""
 
 
