@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 
-from chainrule.check.compare import agree, how_they_differ
+from chainrule.check.compare import agree, how_they_differ, tolerance_for
 from chainrule.check.judge import judge
 from chainrule.check.verdict import Finding, Verdict, numbers
 
@@ -99,3 +99,16 @@ def test_elements_of_very_different_sizes_each_move_by_their_own():
     x = np.geomspace(1e-9, 1e20, 60)
     assert judge(lambda x: 1 / x, x, -1 / x**2, np.ones(60)).verdict == "good"
     assert judge(lambda x: 1 / x, x, -1.001 / x**2, np.ones(60)).verdict == "wrong"
+
+
+def test_wide_steps_out_of_a_domain_are_not_held_against_a_gradient():
+    x = np.linspace(1e-6, 2e-6, 50)  # a step of 1e-3 leaves the domain of log
+    assert judge(np.log, x, 1 / x, np.ones(50)).verdict == "good"
+    assert judge(np.log, x, 1.001 / x, np.ones(50)).verdict == "wrong"
+
+
+def test_the_least_precise_dtype_sets_the_tolerance():
+    double, single, half = (np.dtype(f"float{n}") for n in (64, 32, 16))
+    assert tolerance_for([double, np.dtype(int)], 1e-6) == 1e-6
+    assert tolerance_for([double, single], 1e-6) == 1000 * 2.0**-23
+    assert tolerance_for([half], 1e-6) == 0.05

@@ -11,7 +11,7 @@ from chainrule.circuit.circuit import NOTHING
 from chainrule.circuit.types import FLOAT, TYPES
 from chainrule.circuit.verify import verify
 from chainrule.errors import CircuitError
-from chainrule.gates.elementwise import exp, multiply, where
+from chainrule.gates.elementwise import exp, multiply, negate, where
 from chainrule.gates.handle import Handle
 from chainrule.transform.backward import backpropagate, with_backward
 from chainrule.transform.grouping import find_groups
@@ -134,7 +134,7 @@ def test_a_backward_pass_can_be_differentiated_again():
 
 
 def test_simplify_keeps_every_gradient_on_its_wire():
-    circuit = built(lambda x, y: where(x > y, x, y) ** 2 * -(-x) + exp(x * 1), 2)
+    circuit = built(lambda x, y: where(x > y, x, y) ** 2 * negate(negate(x)) + exp(x * 1), 2)
     full = with_backward(circuit, circuit.outputs[0], circuit.inputs)
     short = simplify(full)
     assert len(short) < len(full)
@@ -144,7 +144,7 @@ def test_simplify_keeps_every_gradient_on_its_wire():
 
 
 def test_the_users_own_stages_are_not_rewritten():
-    circuit = built(lambda x: (x * 1) ** 1 * -(-x))
+    circuit = built(lambda x: (x * 1) ** 1 * negate(negate(x)))
     short = simplify(with_backward(circuit, circuit.outputs[0], circuit.inputs))
     kept = [s.gate.name for s in short.stages() if short.differentiates(s.row) is None]
     assert kept == [s.gate.name for s in circuit.stages()]
@@ -157,7 +157,7 @@ def test_the_users_own_stages_are_not_rewritten():
         (lambda x: 0 * x, np.inf),
         (lambda x: x + 0, -0.0),
         (lambda x: x ** 1, np.nan),
-        (lambda x: -(-x), -0.0),
+        (lambda x: negate(negate(x)), -0.0),
     ],
 )
 def test_simplify_keeps_each_bit(f, x):

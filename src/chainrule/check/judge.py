@@ -92,7 +92,7 @@ def _along_directions(trial: "_Trial") -> Judgement:
     single elements are good, they are believed.
     """
     tried = [trial.direction(d) for d in _directions(trial.x)]
-    found = _worst([j for j in tried if j.verdict != "unchecked"] or tried, 0)
+    found = _worst(tried, 0)
     if found.verdict in ("good", "kink"):
         return found
     singled = _worst([trial.element(i) for i in _suspects(trial.gradient, trial.x)], ELEMENTS)

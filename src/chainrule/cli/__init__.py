@@ -4,6 +4,7 @@ Exit codes: 0 good, 1 a check failed, 2 wrong usage or bad input, 130 Ctrl+C.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -70,7 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _run(_parser().parse_intermixed_args(_protected(given)))
+        code = _run(_parser().parse_intermixed_args(_protected(given)))
+        sys.stdout.flush()
+        return code
     except ChainruleError as error:
         if "--debug" in given:
             raise
@@ -80,7 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("chainrule: stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe has gone; nothing more to say
+        # the reader of a pipe has gone, and Python would say so once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
