@@ -177,3 +177,10 @@ def test_a_gradient_inside_a_gradient_sees_the_outer_variable():
 def test_python_numbers_may_be_ints_and_big():
     assert cr.grad(lambda x: x * 10**20)(2) == 1e20
     assert isinstance(cr.grad(lambda x: 2 * x)(3), float)
+
+
+def test_a_choice_between_a_number_and_an_int_stays_a_number():
+    for f in (lambda x: np.where(x > 0, x, 0), lambda x: np.maximum(x, 0)):
+        w = cr.circuit(f)(-1.0)
+        assert w.gradients == {"x": 0.0}
+        assert w.at(x=2.0).gradients == {"x": 1.0}

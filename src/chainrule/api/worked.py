@@ -30,7 +30,7 @@ from chainrule.trace.expression import expression_circuit
 from chainrule.trace.names import with_names
 from chainrule.trace.script import run_script
 from chainrule.trace.trace import Trace
-from chainrule.transform.backward import local_gradients, with_backward
+from chainrule.transform.backward import local_gradients, unit, with_backward
 from chainrule.transform.grouping import with_groups
 from chainrule.transform.simplify import simplify
 from chainrule.views.terminal import render
@@ -78,8 +78,11 @@ class Worked:
     @cached_property
     def readings(self) -> Readings:
         """Values and gradients on all wires."""
+        dout = self.output_gradient
+        if dout is _ONE:
+            dout = unit(self.circuit.type_of(self.circuit.outputs[0]))
         with np.errstate(all="ignore"):
-            return stepwise.run(self._backward, (*self.inputs, self.output_gradient))
+            return stepwise.run(self._backward, (*self.inputs, dout))
 
     @property
     def part(self) -> Part:

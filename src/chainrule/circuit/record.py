@@ -45,6 +45,7 @@ class Gate:
     numpy: tuple[Callable[..., Any], ...] = ()
     bind: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]] | None = None
     operator: str | None = None  # Python's name for it: "mul" gives __mul__ and __rmul__
+    method: str | None = None  # the ndarray method that means it: "sum"
     makes_view: bool = False  # the output may share memory with an input
     commutes: bool = False
     words: str = ""  # what its backward pass does to the gradient
@@ -93,6 +94,7 @@ GATES: list[Gate] = []
 BY_NAME: dict[str, Gate] = {}
 BY_NUMPY: dict[Callable[..., Any], Gate] = {}
 BY_OPERATOR: dict[str, Gate] = {}
+BY_METHOD: dict[str, Gate] = {}
 
 
 def register(gate: Gate) -> Gate:
@@ -103,6 +105,8 @@ def register(gate: Gate) -> Gate:
     BY_NAME[gate.name] = gate
     for function in gate.numpy:
         BY_NUMPY[function] = gate
+    if gate.method:
+        BY_METHOD[gate.method] = gate
     if gate.operator:
         BY_OPERATOR[gate.operator] = gate
     return gate

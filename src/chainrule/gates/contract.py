@@ -97,6 +97,7 @@ def _bind_product(x: Any, y: Any) -> Any:
 matmul = gate(
     "matmul", "x y", family="contract", symbol="@", evaluate=operator.matmul,
     infer=_product, code="{x} @ {y}", numpy=(np.matmul, np.dot), operator="matmul",
+    method="dot",
     bind=_bind_product,
     vjp=lambda dout, x, y, out: (
         lambda: _back_to_x(dout, x, y), lambda: _back_to_y(dout, x, y),

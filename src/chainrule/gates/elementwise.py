@@ -101,10 +101,16 @@ not_equal = elementwise(
     commutes=True,
     words="is flat: nothing flows back", samples=((1.0, 2.0),),
 )
+def as_float(out: Any, *operands: Any) -> Any:
+    """A chosen Python number, a float if any it was chosen from is one."""
+    return float(out) if any(x.__class__ is float for x in operands) else out
+
+
 where: Gate = gate(
-    "where", "condition x y", family="elementwise", evaluate=np.where, infer=select_type,
+    "where", "condition x y", family="elementwise",
+    evaluate=lambda condition, x, y: np.where(condition, x, y)[()], infer=select_type,
     code="np.where({condition}, {x}, {y})",
-    scalar=lambda condition, x, y: x if condition else y,
+    scalar=lambda condition, x, y: as_float(x if condition else y, x, y),
     scalar_code="{x} if {condition} else {y}",
     numpy=(np.where,), bind=lambda condition, x, y: ((condition, x, y), {}),
     local=lambda condition, x, y, out: (None, where(condition, 1, 0), where(condition, 0, 1)),
@@ -160,7 +166,8 @@ def _maximum_back(dout: Any, x: Any, y: Any) -> Any:
 
 maximum = elementwise(
     "maximum", "x y", np.maximum, "np.maximum({x}, {y})", symbol="max",
-    scalar=lambda x, y: y if y > x or y != y else x, scalar_code="max({x}, {y})", commutes=True,
+    scalar=lambda x, y: as_float(y if y > x or y != y else x, x, y),
+    scalar_code="max({x}, {y})", commutes=True,
     vjp=lambda dout, x, y, out: (
         lambda: _maximum_back(dout, x, y), lambda: _maximum_back(dout, y, x),
     ),

@@ -29,15 +29,15 @@ def _reshaped(types: Sequence[Type], *, shape: Shape) -> Type:
     return Type(shape, types[0].dtype)
 
 
-def _bind_reshape(x: Any, shape: Any, *more: int, order: str = "C") -> Any:
+def _bind_reshape(a: Any, shape: Any, *more: int, order: str = "C") -> Any:
     wanted = (shape, *more) if more or isinstance(shape, int) else tuple(shape)
     if -1 in wanted:
         rest = math.prod(n for n in wanted if n != -1)
-        filled = math.prod(shape_of(x)) // max(rest, 1)
+        filled = math.prod(shape_of(a)) // max(rest, 1)
         wanted = tuple(filled if n == -1 else n for n in wanted)
     if order != "C":
         raise ShapeError(f"reshape is supported in C order, not order={order!r}")
-    return (x,), {"shape": tuple(int(n) for n in wanted)}
+    return (a,), {"shape": tuple(int(n) for n in wanted)}
 
 
 def _numbers(shape: Shape) -> str:
@@ -48,7 +48,7 @@ reshape: Gate = gate(
     "reshape", "x", family="move", evaluate=np.reshape, infer=_reshaped,
     code=lambda attrs, operands: "np.reshape({x}, (" + _numbers(attrs["shape"]) + ",))"
     if len(attrs["shape"]) == 1 else "np.reshape({x}, (" + _numbers(attrs["shape"]) + "))",
-    numpy=(np.reshape,), bind=_bind_reshape, makes_view=True,
+    numpy=(np.reshape,), method="reshape", bind=_bind_reshape, makes_view=True,
     vjp=lambda dout, x, out, shape: (lambda: reshape(dout, shape=shape_of(x)),),
     words="moves {dout} back to the shape of {x}",
     samples=((np.arange(6.0).reshape(2, 3),),), sample_attrs=({"shape": (3, 2)},),
@@ -94,7 +94,9 @@ def _transposed(types: Sequence[Type], *, axes: Shape) -> Type:
     return Type(tuple(types[0].shape[a] for a in axes), types[0].dtype)
 
 
-def _bind_transpose(a: Any, axes: Any = None) -> Any:
+def _bind_transpose(a: Any, axes: Any = None, *more: int) -> Any:
+    if isinstance(axes, int):
+        axes = (axes, *more)
     rank = len(shape_of(a))
     order = tuple(range(rank))[::-1] if axes is None else tuple(x % rank for x in axes)
     return (a,), {"axes": order}
@@ -108,7 +110,7 @@ def _transpose_code(attrs: Mapping[str, Any], operands: Any) -> str:
 transpose: Gate = gate(
     "transpose", "x", family="move", symbol="T",
     evaluate=lambda x, axes: np.transpose(x, axes), infer=_transposed, code=_transpose_code,
-    numpy=(np.transpose,), bind=_bind_transpose, makes_view=True,
+    numpy=(np.transpose,), method="transpose", bind=_bind_transpose, makes_view=True,
     vjp=lambda dout, x, out, axes: (
         lambda: transpose(dout, axes=tuple(int(i) for i in np.argsort(axes))),
     ),
@@ -125,7 +127,7 @@ cast = gate(
     "cast", "x", family="move", evaluate=_cast,
     infer=lambda types, *, dtype: Type(types[0].shape, np.dtype(dtype)),
     code=lambda attrs, operands: "np.asarray({x}, np." + attrs["dtype"] + ")[()]",
-    bind=lambda x, dtype: ((x,), {"dtype": np.dtype(dtype).name}),
+    method="astype", bind=lambda x, dtype: ((x,), {"dtype": np.dtype(dtype).name}),
     local=lambda x, out, dtype: (1,),  # the engine casts the gradient back
     words="passes {dout} on in the dtype of {x}",
     samples=((np.arange(3.0),),), sample_attrs=({"dtype": "float64"},),

@@ -57,7 +57,7 @@ def _sum_code(attrs: Mapping[str, Any], operands: Any) -> str:
 sum_ = gate(
     "sum", "x", family="reduce",
     evaluate=lambda x, axis, keepdims: np.sum(x, axis=axis, keepdims=keepdims),
-    infer=_summed, code=_sum_code, numpy=(np.sum,), bind=bind_reduction,
+    infer=_summed, code=_sum_code, numpy=(np.sum,), bind=bind_reduction, method="sum",
     vjp=lambda dout, x, out, axis, keepdims: (
         lambda: spread(dout, shape_of(x), axis, keepdims),
     ),

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.circuit.record import (
+    BY_METHOD,
     BY_NAME,
     BY_NUMPY,
+    BY_OPERATOR,
     CONSTANT,
     Gate,
     attrs_key,
@@ -102,8 +104,11 @@ class Traced(Carrier):
         raise _cannot("a traced array was taken apart item by item", "use whole-array operations")
 
     def __getitem__(self, key: Any) -> Any:
-        raise _cannot("a traced array was indexed", "indexing has no gate yet; pass the parts in "
-                      "as separate arguments, or as a list of numbers")
+        gate = BY_OPERATOR.get("getitem")
+        if gate is None:
+            raise _cannot("a traced array was indexed", "indexing has no gate yet; pass the parts "
+                          "in as separate arguments, or as a list of numbers")
+        return call(gate, _frame(1), self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         raise _cannot("an argument was written to: x[...] = value",
@@ -112,10 +117,13 @@ class Traced(Carrier):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        gate = BY_METHOD.get(name)
+        if gate is not None:
+            return lambda *args, **kwargs: call(gate, user_frame(_frame(1)), self, *args, **kwargs)
         raise UnsupportedError(
             f"a traced value has no attribute or method {name!r}"
             f"{where(user_frame(_frame(1)))}\n  Known: "
-            "T dot sum reshape transpose shape dtype ndim size, and the np functions "
+            + f"T shape dtype ndim size {' '.join(sorted(BY_METHOD))}, and the np functions "
             + ", ".join(known_numpy())
         )
 
@@ -129,23 +137,6 @@ class Traced(Carrier):
     def T(self) -> "Traced":
         """The transpose."""
         return call(BY_NAME["transpose"], _frame(1), self)  # type: ignore[no-any-return]
-
-    def dot(self, other: Any) -> Any:
-        """Product of vectors and matrices, as ndarray.dot."""
-        return call(BY_NAME["matmul"], _frame(1), self, other)
-
-    def sum(self, axis: Any = None, **settings: Any) -> Any:
-        """Sum over all axes or some."""
-        return call(BY_NAME["sum"], _frame(1), self, axis, **settings)
-
-    def reshape(self, *shape: Any) -> Any:
-        """The same numbers in another shape."""
-        return call(BY_NAME["reshape"], _frame(1), self, *shape)
-
-    def transpose(self, *axes: Any) -> Any:
-        """The axes in another order."""
-        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
-        return call(BY_NAME["transpose"], _frame(1), self, order)
 
 
 # What NumPy says of an array without looking at its numbers; nothing flows back from it.
@@ -204,6 +195,8 @@ def record(
     try:
         # values of an older trace are that trace's to compute, and to record
         value = gate(*values, **attrs) if trace.is_nested else compute(values, attrs)
+        if value.__class__ is np.ndarray and not value.shape:
+            value = value[()]
     except ChainError as error:
         raise type(error)(f"{error}{where(frame)}") from None
     except (ValueError, TypeError) as error:
