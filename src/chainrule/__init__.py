@@ -7,12 +7,24 @@ names, as a table of values and gradients, and with a verdict against finite dif
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from chainrule.api.derivatives import hessian, hvp, jacobian, jvp, linearize
 from chainrule.api.eager import grad, value_and_grad, vjp
 
 if TYPE_CHECKING:
     from chainrule.api.worked import Worked
 
-__all__ = ["Worked", "circuit", "grad", "value_and_grad", "vjp"]
+__all__ = [
+    "Worked",
+    "circuit",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "linearize",
+    "value_and_grad",
+    "vjp",
+]
 __version__ = "0.1.0"
 
 

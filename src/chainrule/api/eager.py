@@ -7,7 +7,7 @@ printed backward program is compiled once and kept. Both give the same bits.
 
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial, wraps
 from typing import Any
@@ -29,6 +29,8 @@ from chainrule.transform.simplify import simplify
 LARGEST = 10_000  # rows; above, a backward program is not worth compiling
 KEPT = 2_000_000  # integers in the structures remembered, all together
 
+Key = int | str  # the position of an argument, or its name
+ArgNums = Key | Sequence[Key]
 Program = Callable[[Sequence[Any], Any], tuple[Any, ...]]
 
 
@@ -58,18 +60,19 @@ class Run:
 
 
 def run(
-    f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], argnums: Sequence[int],
-    *, has_aux: bool = False, copies: bool = False,
+    f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], chosen: Sequence[Key], *,
+    has_aux: bool = False, copies: bool = False,
 ) -> Run:
     """Call f with the chosen arguments traced."""
     trace = Trace(copies=copies)
-    called_with = list(args)
+    given: dict[Key, Any] = dict(enumerate(args))
+    given.update(kwargs.items())
     lifted = []
-    for n in argnums:
-        lifted.append(lift(trace, args[n], partial(_parameter, f, len(args), n)))
-        called_with[n] = lifted[-1].value
+    for key in chosen:
+        lifted.append(lift(trace, given[key], partial(_parameter, f, len(args), key)))
+        given[key] = lifted[-1].value
     try:
-        out = f(*called_with, **kwargs)
+        out = f(*(given[n] for n in range(len(args))), **{k: given[k] for k in kwargs})
     finally:
         trace.close()
     aux = None
@@ -83,8 +86,8 @@ def run(
     return Run(trace, tuple(lifted), out, aux)
 
 
-def _parameter(f: Callable[..., Any], count: int, n: int) -> str:
-    return parameter_names(f, count)[n]
+def _parameter(f: Callable[..., Any], count: int, key: Key) -> str:
+    return key if isinstance(key, str) else parameter_names(f, count)[key]
 
 
 def _plain(aux: Any, trace: Trace) -> Any:
@@ -270,24 +273,41 @@ def zero_like(value: Any) -> Any:
 
 # ---- the public functions
 
-ArgNums = int | Sequence[int]
+
+def chosen_arguments(
+    argnums: ArgNums, args: Sequence[Any], kwargs: Collection[str], f: Callable[..., Any]
+) -> list[Key]:
+    """Where the arguments to differentiate by are: positions, or names of keyword arguments."""
+    wanted = [argnums] if isinstance(argnums, int | str) else list(argnums)
+    return [_chosen(key, args, kwargs, f) for key in wanted]
 
 
-def _positions(argnums: ArgNums, count: int, f: Callable[..., Any]) -> list[int]:
-    wanted = [argnums] if isinstance(argnums, int) else list(argnums)
-    for n in wanted:
-        if not -count <= n < count:
-            raise InputError(
-                f"argnums={argnums!r}, but {_name(f)} was called with {count} positional "
-                f"argument{'s' * (count != 1)}"
-            )
-    return [n % count for n in wanted]
+def _chosen(
+    key: Key, args: Sequence[Any], kwargs: Collection[str], f: Callable[..., Any]
+) -> Key:
+    count = len(args)
+    if isinstance(key, str):
+        names = parameter_names(f, count)
+        if key in names:
+            return names.index(key)
+        if key in kwargs:
+            return key
+        known = ", ".join([*names, *kwargs])
+        raise InputError(f"argnums={key!r}, but {_name(f)} was called with {known or 'nothing'}")
+    if not -count <= key < count:
+        raise InputError(
+            f"argnums={key!r}, but {_name(f)} was called with {count} positional "
+            f"argument{'s' * (count != 1)}"
+        )
+    return key % count
 
 
 def value_and_grad(
     f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
 ) -> Callable[..., tuple[Any, Any]]:
     """A function that gives f's value and its gradient by the arguments `argnums`.
+
+    argnums: a position or a parameter's name, or a sequence of them.
 
     f returns one number. The gradient has the shape and dtype of its argument, nested as it is;
     with a sequence of argnums it is a tuple. has_aux: f returns (value, aux), and the result is
@@ -297,7 +317,8 @@ def value_and_grad(
 
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        done = run(f, args, kwargs, _positions(argnums, len(args), f), has_aux=has_aux)
+        chosen = chosen_arguments(argnums, args, kwargs, f)
+        done = run(f, args, kwargs, chosen, has_aux=has_aux)
         wire = output_wire(done, f)
         value = value_of(done.out, done.trace)
         if getattr(value, "shape", ()) != ():
@@ -307,7 +328,7 @@ def value_and_grad(
                 f"gradient of the output."
             )
         gradients = pull(done, wire, None)
-        gradient = gradients[0] if isinstance(argnums, int) else gradients
+        gradient = gradients[0] if isinstance(argnums, int | str) else gradients
         return ((value, done.aux) if has_aux else value), gradient
 
     return value_and_gradient
