@@ -4,7 +4,7 @@ Write a function in plain NumPy; get its gradient as numbers, as staged code in 
 names, as a table of values and gradients, and with a verdict against finite differences.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.api.derivatives import hessian, hvp, jacobian, jvp, linearize
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Worked",
+    "check_grads",
     "circuit",
     "grad",
     "hessian",
@@ -37,6 +38,21 @@ def circuit(f: Callable[..., Any]) -> "Callable[..., Worked]":
     from chainrule.api import worked  # with its views and checks, loaded when first asked for
 
     return worked.circuit(f)
+
+
+def check_grads(
+    f: Callable[..., Any], args: Sequence[Any], modes: Sequence[str] = ("rev", "fwd"),
+    order: int = 1, tolerance: float = 1e-6,
+) -> None:
+    """Raise GradientError where a derivative of f at `args` disagrees with central differences.
+
+    modes: "rev" compares the gradient by every argument, "fwd" the derivative along a direction
+    with the gradient. order: 2 checks the gradient's own gradient too, and so on. tolerance:
+    relative. Points where f has a kink are not failures.
+    """
+    from chainrule.api import checking  # loaded when first asked for
+
+    checking.check_grads(f, args, modes, order, tolerance)
 
 
 def __getattr__(name: str) -> Any:

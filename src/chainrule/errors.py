@@ -7,6 +7,7 @@
       UnsupportedError (NotImplementedError)  an operation without a gate, or a gate without a rule
       OutputError      (ValueError)           an output that has no single gradient
       InputError       (ValueError)           missing, unknown or unusable inputs
+      GradientError    (AssertionError)       a gradient that disagrees with finite differences
       ExpressionError  (ValueError)           an expression or script that cannot be read
       TextError        (ValueError)           a circuit's text form that cannot be read
       CircuitError     (RuntimeError)         a circuit that breaks its own rules: a bug of ours
@@ -39,6 +40,10 @@ class OutputError(ChainruleError, ValueError):
 
 class InputError(ChainruleError, ValueError):
     """Missing, unknown or unusable inputs."""
+
+
+class GradientError(ChainruleError, AssertionError):
+    """A gradient that disagrees with finite differences."""
 
 
 class ExpressionError(ChainruleError, ValueError):
