@@ -33,6 +33,7 @@ from chainrule.trace.trace import Trace
 from chainrule.transform.backward import local_gradients, unit, with_backward
 from chainrule.transform.grouping import with_groups
 from chainrule.transform.simplify import simplify
+from chainrule.views.explain import explain
 from chainrule.views.terminal import render
 
 _ONE = 1.0  # this very object stands for "the output's gradient is 1, nobody gave another"
@@ -225,6 +226,11 @@ class Worked:
             self._backward, self.part, self.readings, title=self.title, decimals=decimals,
             color=color, width=width,
         )
+
+    def explain(self, *, decimals: int | None = None) -> str:
+        """The backward pass in words: what each gate did with the gradient that reached it, what
+        the output wants of each wire, and what a small push on each input would do."""
+        return explain(self._backward, self.part, self.readings, decimals=decimals)
 
     @property
     def title(self) -> str:

@@ -13,11 +13,11 @@ from chainrule.cli.demo import demo
 from chainrule.cli.target import Target, load
 from chainrule.errors import ChainruleError, InputError
 
-VERBS = ("show", "code", "check", "demo")
+VERBS = ("show", "code", "explain", "check", "demo")
 
 USAGE = """\
 usage: chainrule EXPR name=value ...            values and gradients on every wire
-       chainrule code|check|show TARGET ...     staged code, verdict, or table of a target
+       chainrule code|explain|check TARGET ...  staged code, the pass in words, or a verdict
        chainrule demo                           the note's circuits and programs
 
 a TARGET is an expression, a script, or a function:
@@ -107,6 +107,9 @@ def _run(options: argparse.Namespace) -> int:
     worked = load(target)
     if verb == "code":
         print(worked.code(options.style), end="")
+        return 0
+    if verb == "explain":
+        print(worked.explain(decimals=options.decimals), end="")
         return 0
     if verb == "check":
         claimed = None if options.claimed is None else _text_of(options.claimed)

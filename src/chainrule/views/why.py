@@ -27,14 +27,14 @@ _ASIDE = re.compile(r"(?<=\})([^{}:;]*)[:;][^{}]*$")  # a remark after the last 
 def why_edge(s: Sheet, edge: Edge) -> str:
     """The gradient one gate sends back to one of its inputs; empty where it sends none."""
     row, index = edge
-    if not _sends(s, row, index):
+    if not sends(s, row, index):
         return ""
-    if not _is_scalar(s, row):
+    if not is_scalar(s, row):
         return _clause(s, row, index) or gate_words(s, row)
     group = _group_entered(s, row, index)
     if group is not None and not np.isfinite(s.readings.gradient(s.part, row)):
         return _group_edge(s, group, s.circuit.operands(row)[index])
-    tie = _remark(s, row) if _at_kink(s, row) else ""
+    tie = _remark(s, row) if at_kink(s, row) else ""
     return f"local {_local(s, row, index)}, times upstream {s.gradient(row)}{tie}"
 
 
@@ -50,7 +50,7 @@ def why_input(s: Sheet, wire: int) -> str:
     """Where an input's gradient comes from: the edge that sends it, or several that add up."""
     if s.part.gradient[wire] == NOTHING:
         return no_gradient(s, wire)
-    edges = _sending(s, wire)
+    edges = sending(s, wire)
     return fork_words(s, wire) or (why_edge(s, edges[0]) if edges else "")
 
 
@@ -62,7 +62,7 @@ def no_gradient(s: Sheet, wire: int) -> str:
 
 def fork_words(s: Sheet, wire: int) -> str:
     """The terms that add up at a fork, last reader first; empty where there is no fork."""
-    edges = _sending(s, wire)
+    edges = sending(s, wire)
     if len(edges) < 2:
         return ""
     terms = [s.printed(s.readings.term(s.part, row, index)) for row, index in edges]
@@ -80,16 +80,16 @@ def gate_words(s: Sheet, row: int) -> str:
         words = _ASIDE.sub(r"\1", group.gate.words)
         return _filled(s, words, group.gate, group.inputs, row)
     gate, wires = s.circuit.kind_of(row).gate, list(s.circuit.operands(row))
-    silent = {gate.inputs[i] for i in range(len(wires)) if not _sends(s, row, i)}
+    silent = {gate.inputs[i] for i in range(len(wires)) if not sends(s, row, i)}
     if not any(f"{{{name}}}" in gate.words for name in silent):
-        words = gate.words if _at_kink(s, row) else _ASIDE.sub(r"\1", gate.words)
+        words = gate.words if at_kink(s, row) else _ASIDE.sub(r"\1", gate.words)
         return _filled(s, words, gate, wires, row)
-    heard = [i for i in range(len(wires)) if _sends(s, row, i)]
+    heard = [i for i in range(len(wires)) if sends(s, row, i)]
     clauses = [_clause(s, row, i) or _by_number(s, row, i) for i in heard]
     return ", and ".join(clauses)
 
 
-def _at_kink(s: Sheet, row: int) -> bool:
+def at_kink(s: Sheet, row: int) -> bool:
     """True where the local gradient jumps, such as a tie; then the words' remark matters."""
     kinks = s.circuit.kind_of(row).gate.kinks
     return kinks is not None and kinks(*(s.readings.value(w) for w in s.circuit.operands(row)))
@@ -131,17 +131,17 @@ def _group_edge(s: Sheet, group: Group, wire: int) -> str:
     return f"as one {group.gate.symbol}: local {s.printed(local)}, times upstream {upstream}"
 
 
-def _sends(s: Sheet, row: int, index: int) -> bool:
+def sends(s: Sheet, row: int, index: int) -> bool:
     return s.part.terms[s.circuit.start[row] + index] != NOTHING
 
 
-def _sending(s: Sheet, wire: int) -> list[Edge]:
+def sending(s: Sheet, wire: int) -> list[Edge]:
     """Edges along which gradient reaches a wire, in the order of the backward pass."""
     edges = sorted(s.readers.get(wire, ()), key=lambda edge: (-edge[0], edge[1]))
-    return [edge for edge in edges if _sends(s, *edge)]
+    return [edge for edge in edges if sends(s, *edge)]
 
 
-def _is_scalar(s: Sheet, row: int) -> bool:
+def is_scalar(s: Sheet, row: int) -> bool:
     return not any(s.circuit.type_of(w).shape for w in (row, *s.circuit.operands(row)))
 
 
@@ -150,12 +150,12 @@ def _is_scalar(s: Sheet, row: int) -> bool:
 
 def _local(s: Sheet, row: int, index: int) -> str:
     """The local gradient in numbers, and by name where it is a variable itself: z = -4."""
-    number = s.printed(_local_number(s, row, index))
+    number = s.printed(local_number(s, row, index))
     name = _local_name(s, row, index)
     return f"{name} = {number}" if name else number
 
 
-def _local_number(s: Sheet, row: int, index: int) -> Any:
+def local_number(s: Sheet, row: int, index: int) -> Any:
     wires = (*s.circuit.operands(row), row)
     values = [_wide(s.readings.value(w)) for w in wires]
     with np.errstate(all="ignore"):
@@ -200,19 +200,19 @@ def _clause(s: Sheet, row: int, index: int) -> str:
 
 
 def _by_number(s: Sheet, row: int, index: int) -> str:
-    receiver = _short(s, s.circuit.operands(row)[index])
-    if not _is_scalar(s, row):
+    receiver = short(s, s.circuit.operands(row)[index])
+    if not is_scalar(s, row):
         return f"{receiver} gets its share of {_d(s, row)}"
     return f"{receiver} gets {_local(s, row, index)} * {_d(s, row)}"
 
 
 def _filled(s: Sheet, words: str, gate: Gate, wires: Sequence[int], row: int) -> str:
     """A template of words with the names of a row's wires."""
-    places: Mapping[str, str] = dict(zip(gate.inputs, (_short(s, w) for w in wires), strict=True))
+    places: Mapping[str, str] = dict(zip(gate.inputs, (short(s, w) for w in wires), strict=True))
     heard = [w for w in wires if s.part.gradient[w] != NOTHING]
     if len(heard) == 1:
         words = words.replace("{inputs} get ", "{inputs} gets ")
-    inputs = _listed([_short(s, w) for w in heard])
+    inputs = _listed([short(s, w) for w in heard])
     return words.format(**places, out=s.variable(row) or "out", dout=_d(s, row), inputs=inputs)
 
 
@@ -222,7 +222,7 @@ def _d(s: Sheet, row: int) -> str:
     return f"d{name}" if name else "upstream"
 
 
-def _short(s: Sheet, wire: int) -> str:
+def short(s: Sheet, wire: int) -> str:
     """A wire's source as an operand; the end of a long one left out."""
     text = s.texts[wire].within(ATOM)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]}...)"

@@ -1,0 +1,68 @@
+"""The words of the backward pass, on the note's own examples."""
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.api.worked import expression
+
+
+def words(source, **values):
+    return " ".join(expression(source, values).explain().split())
+
+
+def test_s3_a_product_in_words():
+    text = words("x * y", x=4, y=-3)
+    assert "Raising x a little lowers f, three times as fast." in text
+    assert "Raising y a little raises f, four times as fast." in text
+
+
+def test_s5_a_maximum_is_local_only():
+    text = words("max(x, y)", x=4, y=2)
+    assert "all to x, none to y" in text
+    assert "Raising y a little does not move f." in text and "local only" in text
+    assert expression("max(x, y)", {"x": 4, "y": 2 + 1e-3}).value == 4
+    assert expression("max(x, y)", {"x": 4, "y": 2 + 5}).value == 7
+
+
+def test_s6_a_tie_is_shared():
+    assert "x gets 0.50 x 1.00 = 0.50, y gets 0.50 x 1.00 = 0.50 (a tie is shared equally)" in \
+        words("max(x, y)", x=2, y=2)
+
+
+def test_c4_what_the_circuit_wants():
+    assert "q = x + y is 3. f wants it lower, with force 4." in \
+        words("q = x + y; f = q * z", x=-2, y=5, z=-4)
+    x, y, z = (v + 0.01 * g for v, g in ((-2, -4), (5, -4), (-4, 3)))
+    assert (x + y) * z == pytest.approx(-11.5924) and (x + y) * z > -12
+
+
+def test_f2_add_distributes_max_routes_multiply_swaps():
+    text = words("2*(x*y + max(z, w))", x=3, y=-4, z=2, w=-1)
+    assert "The + gate distributes: both inputs get 2." in text
+    assert "The max gate routes: all to z, none to w." in text
+    assert "swaps its inputs: x gets -4 x 2 = -8, y gets 3 x 2 = 6." in text
+    assert "The *2 gate sends back: x * y + max(z, w) gets 2 x 1 = 2." in text
+
+
+def test_forks_add_up():
+    assert "x gets 3 + 3 + 1 (" in words("x*x + x", x=3) or \
+        "x gets 1 + 3 + 3 (" in words("x*x + x", x=3)
+
+
+def test_a_group_is_explained_as_one():
+    assert "together are one sigmoid. As one gate it multiplies by (1 - f) * f" in \
+        words("1/(1+exp(-x))", x=1)
+
+
+def test_arrays_and_dead_inputs():
+    w = cr.circuit(lambda W, x, unused: (W @ x).sum())(np.ones((2, 3)), np.ones(3), 1.0)
+    text = " ".join(w.explain().split())
+    assert "The @ gate multiplies by the other input, transposed" in text
+    assert "unused has no gradient: f does not depend on it." in text
+
+
+def test_nan_is_said():
+    with np.errstate(all="ignore"):
+        text = words("x * (1 / y)", x=0, y=0)
+    assert "cannot be said: the slope of f is nan" in text
