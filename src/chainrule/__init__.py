@@ -11,12 +11,14 @@ from chainrule.api.derivatives import hessian, hvp, jacobian, jvp, linearize
 from chainrule.api.eager import grad, value_and_grad, vjp
 
 if TYPE_CHECKING:
+    from chainrule.api.dimensions import Dimensions
     from chainrule.api.worked import Worked
 
 __all__ = [
     "Worked",
     "check_grads",
     "circuit",
+    "dimensions",
     "grad",
     "hessian",
     "hvp",
@@ -53,6 +55,17 @@ def check_grads(
     from chainrule.api import checking  # loaded when first asked for
 
     checking.check_grads(f, args, modes, order, tolerance)
+
+
+def dimensions(**inputs: Any) -> "Dimensions":
+    """Analyse the product of two matrices: dimensions(W=(5, 10), X=(10, 3)) for D = W @ X.
+
+    Says for each factor which products of the output's gradient with the other factor have the
+    shape its gradient must have, and which is right. Give shapes, or arrays.
+    """
+    from chainrule.api import dimensions as analysis  # loaded when first asked for
+
+    return analysis.dimensions(**inputs)
 
 
 def __getattr__(name: str) -> Any:
