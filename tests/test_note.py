@@ -322,3 +322,69 @@ def test_accumulating_does_not_corrupt_an_aliased_gradient():
     _value, (dx, dy) = run_alone(cr.circuit(f)(x, y).code())["f_grad"](x, y)
     np.testing.assert_array_equal(dy, 2 * q)
     np.testing.assert_array_equal(dx, 2 * q + 6 * r)
+
+
+class TestN4:
+    """One sigmoid as one gate, as four gates, as a recognised group: equal gradients."""
+
+    def test_one_gate_four_gates_and_a_group(self):
+        four = expression("1/(1+exp(-x))", {"x": 1.0})
+        one = expression("sigmoid(x)", {"x": 1.0})
+        gradients = [w.gradients["x"] for w in (four, four.ungroup(), one)]
+        assert gradients == pytest.approx([0.19661193324148185] * 3, abs=1e-15, rel=0)
+
+    def test_ungroup_and_group_restore_the_circuit(self):
+        w = expression("1/(1+exp(-x))", {"x": 1.0})
+        assert len(w.circuit.groups) == 1 and w.ungroup().circuit.groups == ()
+        assert w.ungroup().group().circuit.groups == w.circuit.groups
+
+    def test_ungrouped_code_goes_gate_by_gate(self):
+        w = expression("f = 1/(1+exp(-x))", {"x": 1.0})
+        assert "dx = (1 - f) * f" in w.code()
+        found = run_alone(w.ungroup().code())
+        assert found["dx"] == pytest.approx(0.19661193324148185, abs=1e-15)
+        assert "(1 - f)" not in w.ungroup().code()
+
+
+class TestN5:
+    def test_the_gate_and_the_group_have_gradient_zero_and_the_four_gates_nan(self):
+        with np.errstate(all="ignore"):
+            four = expression("1/(1+exp(-x))", {"x": -1000.0})
+            assert four.gradients["x"] == 0.0
+            assert math.isnan(four.ungroup().gradients["x"])
+        one = expression("sigmoid(x)", {"x": -1000.0})  # and no warning
+        assert (one.value, one.gradients["x"]) == (0.0, 0.0)
+
+
+class TestS:
+    def test_s1_a_product(self):
+        f = lambda x, y: x * y  # noqa: E731
+        assert cr.value_and_grad(f, (0, 1))(4, -3) == (-12, (-3, 4))
+        h = 1e-3
+        assert f(4 + h, -3) == pytest.approx(-12 - 3 * h, abs=1e-12)
+        assert f(4, -3 + h) == pytest.approx(-12 + 4 * h, abs=1e-12)
+
+    def test_s4_a_sum_has_gradients_one(self):
+        rng = np.random.default_rng(0)
+        for x, y in rng.normal(size=(10, 2)).tolist():
+            assert cr.grad(lambda x, y: x + y, (0, 1))(x, y) == (1.0, 1.0)
+
+    def test_s5_a_maximum(self):
+        assert cr.value_and_grad(np.maximum, (0, 1))(4, 2) == (4, (1, 0))
+
+    def test_s6_a_tie_lies_in_the_subdifferential(self):
+        weights = cr.grad(lambda x, y: np.maximum(x, y), (0, 1))(2.0, 2.0)
+        assert weights == (0.5, 0.5)
+
+
+class TestF34:
+    def test_f3_the_small_input_gets_the_big_gradient(self):
+        assert cr.grad(lambda x, y: x * y, (0, 1))(1e-3, 1e3) == (1e3, 1e-3)
+
+    def test_f4_data_times_1000_makes_gradients_times_1000(self):
+        rng = np.random.default_rng(0)
+        w, x = rng.normal(size=5), rng.normal(size=5)
+        score = lambda w, x: w @ x  # noqa: E731
+        np.testing.assert_allclose(
+            cr.grad(score)(w, 1000 * x), 1000 * cr.grad(score)(w, x), rtol=1e-12
+        )

@@ -1,8 +1,8 @@
 """Dimension analysis: which products of what is at hand have the shape a gradient must have?
 
 For D = W @ X the gradient on W has W's shape and is a product of dD and X, each perhaps transposed,
-in one order or the other: eight candidates. Where the sizes differ only one fits; where they do not,
-shapes alone cannot tell, and the numbers settle it.
+in one order or the other: eight candidates. Where the sizes differ only one fits; where they do
+not, shapes alone cannot tell, and the numbers settle it.
 """
 
 from collections.abc import Iterator

@@ -142,6 +142,14 @@ class Worked:
                 )
         return changed
 
+    def ungroup(self) -> "Worked":
+        """The same circuit differentiated gate by gate, with no group recognised."""
+        return replace(self, circuit=self.circuit.with_(groups=()))
+
+    def group(self) -> "Worked":
+        """The same circuit with every group recognised; what a worked circuit starts as."""
+        return replace(self, circuit=with_groups(self.circuit))
+
     # ---- forms
 
     def code(self, style: str = "d") -> Staged:

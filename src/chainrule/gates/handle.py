@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.circuit.builder import Builder
-from chainrule.circuit.record import BY_NAME, Gate
+from chainrule.circuit.record import BY_NAME, BY_NUMPY, Gate
 from chainrule.circuit.types import Type
 
 
@@ -20,6 +20,17 @@ class Carrier:
 
     def __neg__(self) -> Any:
         return self.apply(BY_NAME["negate"], (self,), {})
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+        gate = BY_NUMPY.get(ufunc)
+        return NotImplemented if gate is None or method != "__call__" or settings else gate(*inputs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        gate = BY_NUMPY.get(function)
+        if gate is None or gate.bind is None:
+            return NotImplemented
+        operands, attrs = gate.bind(*args, **kwargs)
+        return gate(*operands, **attrs)
 
     __hash__ = object.__hash__  # == records a stage, so identity hashes
 
