@@ -12,6 +12,7 @@ from chainrule.api.eager import grad, value_and_grad, vjp
 
 if TYPE_CHECKING:
     from chainrule.api.dimensions import Dimensions
+    from chainrule.api.jit import Jitted
     from chainrule.api.worked import Worked
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "hessian",
     "hvp",
     "jacobian",
+    "jit",
     "jvp",
     "linearize",
     "value_and_grad",
@@ -66,6 +68,20 @@ def dimensions(**inputs: Any) -> "Dimensions":
     from chainrule.api import dimensions as analysis  # loaded when first asked for
 
     return analysis.dimensions(**inputs)
+
+
+def jit(f: Callable[..., Any]) -> "Jitted":
+    """f as machine code, compiled at the second call with the same kinds of arguments.
+
+    f takes numbers, nested as they may be, and returns numbers: jit(value_and_grad(f)) compiles
+    value and gradient as one. Results differ from eager ones by a few units in the last place.
+    Arrays, and decisions of Python on traced values, run as plain Python; a warning says so once.
+    Raises TraceError when a number that f makes up by itself (random, a clock) differs between the
+    first two calls.
+    """
+    from chainrule.api import jit as compiling  # loaded when first asked for
+
+    return compiling.jit(f)
 
 
 def __getattr__(name: str) -> Any:

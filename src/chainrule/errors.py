@@ -11,7 +11,13 @@
       ExpressionError  (ValueError)           an expression or script that cannot be read
       TextError        (ValueError)           a circuit's text form that cannot be read
       CircuitError     (RuntimeError)         a circuit that breaks its own rules: a bug of ours
+
+    ChainruleWarning   (UserWarning)          something works, but not in the way asked for
 """
+
+
+class ChainruleWarning(UserWarning):
+    """Something works, but not in the way asked for."""
 
 
 class ChainruleError(Exception):

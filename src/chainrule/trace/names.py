@@ -50,10 +50,14 @@ class _Resolver:
         """Index in `origins` of the user's place: the nearest frame that is not a library's."""
         known = self._origin_ids.get((call, lasti))
         if known is None:
-            at, instruction = self._user_place(call, lasti)
-            known = self._origin_ids[call, lasti] = len(self.origins)
-            self.origins.append(_origin(self.calls[at].code, instruction))
+            known = self._origin_ids[call, lasti] = self._new_origin(*self._user_place(call, lasti))
         return known
+
+    def _new_origin(self, call: int, lasti: int) -> int:
+        if is_library(self.calls[call].code):
+            return NOTHING  # called by no code of the user's
+        self.origins.append(_origin(self.calls[call].code, lasti))
+        return len(self.origins) - 1
 
     def _user_place(self, call: int, lasti: int) -> tuple[int, int]:
         at, instruction = call, lasti

@@ -51,7 +51,7 @@ class Traced(Carrier):
 
     def apply(self, gate: Gate, operands: Sequence[Any], attrs: Mapping[str, Any]) -> "Traced":
         """Record one stage in this trace; other operands become constants."""
-        return record(self.trace, gate, operands, attrs, gate.compute, user_frame(_frame(1)))
+        return record(self.trace, gate, operands, attrs, user_frame(_frame(1)))
 
     # ---- NumPy's face
 
@@ -60,7 +60,7 @@ class Traced(Carrier):
         if gate is None or method != "__call__" or settings:
             raise _no_gate(_ufunc_name(ufunc, method, settings))
         trace = youngest(inputs)
-        return record(trace, gate, inputs, {}, lambda xs, _: ufunc(*xs), user_frame(_frame(1)))
+        return record(trace, gate, inputs, {}, user_frame(_frame(1)), ufunc)
 
     def __array_function__(
         self, function: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -165,7 +165,7 @@ def call(gate: Gate, frame: Any, *args: Any, **kwargs: Any) -> Any:
             raise ShapeError(f"{error}{where(frame)}") from None
         except TypeError as error:
             raise UnsupportedError(f"{gate.name}: {error}{where(frame)}") from None
-    return record(youngest(operands), gate, operands, attrs, gate.compute, frame)
+    return record(youngest(operands), gate, operands, attrs, frame)
 
 
 def youngest(operands: Sequence[Any]) -> Trace:
@@ -181,10 +181,10 @@ def record(
     gate: Gate,
     operands: Sequence[Any],
     attrs: Mapping[str, Any],
-    compute: Callable[[Sequence[Any], Mapping[str, Any]], Any],
     frame: Any,
+    ufunc: np.ufunc | None = None,
 ) -> Traced:
-    """Compute a stage's value and record it."""
+    """Compute a stage's value and record it. By a ufunc, Python numbers give NumPy's."""
     if not trace.is_open:
         raise finished()
     wires = [
@@ -193,8 +193,10 @@ def record(
     ]
     values = [trace.values[w] for w in wires]
     try:
-        # values of an older trace are that trace's to compute, and to record
-        value = gate(*values, **attrs) if trace.is_nested else compute(values, attrs)
+        if ufunc is not None:
+            value = ufunc(*values)
+        else:  # values of an older trace are that trace's to compute, and to record
+            value = gate(*values, **attrs) if trace.is_nested else gate.compute(values, attrs)
         if value.__class__ is np.ndarray and not value.shape:
             value = value[()]
     except ChainError as error:
@@ -325,7 +327,7 @@ def _swapped(compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 def _slow(gate: Gate, operands: tuple[Any, Any], frame: Any) -> Any:
     if not all(isinstance(x, Traced | list | tuple) or is_number(x) for x in operands):
         return NotImplemented
-    return record(youngest(operands), gate, operands, {}, gate.compute, frame)
+    return record(youngest(operands), gate, operands, {}, frame)
 
 
 def _compare(gate: Gate) -> Callable[[Any, Any], Any]:
@@ -333,13 +335,13 @@ def _compare(gate: Gate) -> Callable[[Any, Any], Any]:
         if not (isinstance(other, Traced) or is_number(other)):
             return NotImplemented
         operands = (self, other)
-        return record(youngest(operands), gate, operands, {}, gate.compute, _frame(1))
+        return record(youngest(operands), gate, operands, {}, _frame(1))
 
     return operator
 
 
 def _negate(self: Traced) -> Traced:
-    return record(self.trace, BY_NAME["negate"], (self,), {}, BY_NAME["negate"].compute, _frame(1))
+    return record(self.trace, BY_NAME["negate"], (self,), {}, _frame(1))
 
 
 def _install() -> None:

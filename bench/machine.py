@@ -1,0 +1,196 @@
+"""Machine code for numbers: calls, compile times, and the errors of exp and log."""
+
+import math
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+import chainrule as cr
+from bench.eager import staged
+from bench.harness import compare, duration, peer
+from chainrule.api.jit import jit
+from chainrule.backends.llvm.call import Compiled
+from chainrule.circuit.builder import Builder
+from chainrule.circuit.circuit import Circuit
+from chainrule.circuit.types import FLOAT, TYPES
+from chainrule.gates.elementwise import exp, log, maximum, power
+from chainrule.gates.handle import Handle
+
+TITLE = "machine code, Python floats in and out: value and gradient"
+NEURON = (2.0, -1.0, -3.0, -2.0, -3.0)
+STAGED = (3.0, -4.0)
+
+
+def neuron(w0: Any, x0: Any, w1: Any, x1: Any, w2: Any, exp: Callable[[Any], Any] = np.exp) -> Any:
+    """The note's sigmoid neuron."""
+    return 1 / (1 + exp(-(w0 * x0 + w1 * x1 + w2)))
+
+
+def neuron_by_hand(w0: float, x0: float, w1: float, x1: float, w2: float) -> Any:
+    """Value and gradients as a person writes them."""
+    f = 1 / (1 + math.exp(-(w0 * x0 + w1 * x1 + w2)))
+    ddot = (1 - f) * f
+    return f, (x0 * ddot, w0 * ddot, x1 * ddot, w1 * ddot, ddot)
+
+
+def staged_by_hand(x: float, y: float) -> Any:
+    """The note's backward pass of the staged function."""
+    sigy = 1.0 / (1 + math.exp(-y))
+    num = x + sigy
+    sigx = 1.0 / (1 + math.exp(-x))
+    xpy = x + y
+    den = sigx + xpy * xpy
+    invden = 1.0 / den
+    dden = -invden * invden * num
+    dxpy = 2 * xpy * dden
+    dx = invden + dxpy + (1 - sigx) * sigx * dden
+    return num * invden, (dx, dxpy + (1 - sigy) * sigy * invden)
+
+
+def run(quick: bool) -> None:
+    """Print the time of a call beside the others, compile times, and errors."""
+    rounds = 5 if quick else 31
+    _row("sigmoid neuron, 8 gates", neuron, neuron_by_hand, NEURON, rounds)
+    _row("the note's staged function, 14 gates", staged, staged_by_hand, STAGED, rounds)
+    _compile_times(3 if quick else 9)
+    _errors(2_000 if quick else 20_000)
+
+
+# ---- calls
+
+
+def _row(
+    title: str, f: Callable[..., Any], by_hand: Callable[..., Any], at: tuple[float, ...],
+    rounds: int,
+) -> None:
+    places = tuple(range(len(at)))
+    eager = cr.value_and_grad(lambda *args: f(*args, exp=np.exp), places)
+    runs: dict[str, Any] = {
+        "chainrule jit": jit(eager), "chainrule eager": eager, "Python by hand": by_hand,
+        "autograd": _autograd(f, places), "casadi": _casadi(f, len(at)), "jax": _jax(f, places),
+    }
+    for name, candidate in runs.items():
+        if candidate:
+            for _ in range(3):  # the second call compiles
+                value, gradients = candidate(*at)
+                found = [float(x) for x in (value, *gradients)]
+            wanted = by_hand(*at)
+            np.testing.assert_allclose(found, [wanted[0], *wanted[1]], rtol=1e-12, err_msg=name)
+    print(f"{title}:")
+    compare(
+        {n: c and (lambda c=c: c(*at)) for n, c in runs.items()}, rounds=rounds,
+        reference="Python by hand",
+    )
+    print()
+
+
+def _autograd(f: Callable[..., Any], places: tuple[int, ...]) -> Any:
+    if not peer("autograd"):
+        return None
+    import autograd
+    import autograd.numpy as anp
+
+    def both(*args: float) -> Any:
+        return f(*args, exp=anp.exp), gradient(*args)
+
+    gradient = autograd.grad(lambda *args: f(*args, exp=anp.exp), places)
+    return both
+
+
+def _jax(f: Callable[..., Any], places: tuple[int, ...]) -> Any:
+    jax = peer("jax")
+    if not jax:
+        return None
+    jax.config.update("jax_enable_x64", True)
+    both = jax.jit(jax.value_and_grad(lambda *args: f(*args, exp=jax.numpy.exp), places))
+
+    def floats(*args: float) -> Any:
+        value, gradients = both(*args)
+        return float(value), tuple(map(float, gradients))
+
+    return floats
+
+
+def _casadi(f: Callable[..., Any], count: int) -> Any:
+    casadi = peer("casadi")
+    if not casadi:
+        return None
+    x = [casadi.SX.sym(f"x{i}") for i in range(count)]
+    out = f(*x, exp=casadi.exp)
+    both = casadi.Function("f", x, [out, *(casadi.gradient(out, v) for v in x)])
+
+    def floats(*args: float) -> Any:
+        value, *gradients = both(*args)
+        return float(value), tuple(map(float, gradients))
+
+    return floats
+
+
+# ---- compile times
+
+
+def mixed(gates: int) -> Circuit:
+    """A circuit of numbers, each gate reading two wires not far back."""
+    b = Builder("mixed")
+    wires = [Handle(b, b.input(TYPES[FLOAT], name)) for name in "xy"]
+    kinds = (lambda x, y: x + y, lambda x, y: x * y, lambda x, y: x - y, maximum,
+             lambda x, y: exp(x - y))
+    while len(wires) < gates + 2:
+        at = len(wires)
+        wires.append(kinds[at % 5](wires[-1], wires[at * 7 % min(at, 30) - min(at, 30)]))
+    return b.build([wires[-1].wire])
+
+
+def _compile_times(rounds: int) -> None:
+    print("compile, circuit to callable (codegen level 1, no passes):")
+    Compiled(mixed(5))  # the first loads llvmlite
+    for gates in (20, 200, 1600):
+        circuit = mixed(gates)
+        seconds = median(_seconds(lambda c=circuit: Compiled(c)) for _ in range(rounds))
+        steps = len(Compiled(circuit).plan.steps)
+        print(f"  {steps:5} gates  {duration(seconds):>8}  {seconds / steps * 1e6:5.0f} us a gate")
+    print()
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    start = perf_counter()
+    call()
+    return perf_counter() - start
+
+
+# ---- errors
+
+
+def _errors(count: int) -> None:
+    mpmath = peer("mpmath")
+    if not mpmath:
+        print("mpmath: not installed, errors skipped")
+        return
+    rng = np.random.default_rng(1)
+    bases = np.exp2(rng.uniform(-1074, 1024, count))
+    exponents = rng.uniform(-744, 709.7, count) / np.log(bases)
+    print(f"largest error in units in the last place, {count:,} points:")
+    for name, gate, ours, points in (
+        ("exp", exp, mpmath.exp, [(x,) for x in rng.uniform(-744, 709.7, count)]),
+        ("log", log, mpmath.log, [(x,) for x in bases]),
+        ("log near 1", log, mpmath.log, [(x,) for x in rng.uniform(0.5, 2, count)]),
+        ("power", power, mpmath.power, list(zip(bases, exponents, strict=True))),
+    ):
+        b = Builder(name)
+        inputs = [Handle(b, b.input(TYPES[FLOAT], n)) for n in gate.inputs]
+        machine = Compiled(b.build([gate(*inputs).wire]))
+        with mpmath.workprec(200), np.errstate(all="ignore"):
+            true = [ours(*map(mpmath.mpf, map(float, p))) for p in points]
+            found = [_error(machine(*p)[0], t) for p, t in zip(points, true, strict=True)]
+            numpys = [_error(gate.evaluate(*p), t) for p, t in zip(points, true, strict=True)]
+        print(f"  {name:10}  chainrule {max(found):.2f}   numpy {max(numpys):.2f}")
+
+
+def _error(got: Any, true: Any) -> float:
+    if not true:
+        return 0.0 if got == 0 else math.inf
+    exponent = max(math.frexp(float(abs(true)))[1] - 1, -1022)
+    return float(abs(float(got) - true) * 2 ** (52 - exponent))

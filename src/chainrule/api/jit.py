@@ -1,0 +1,239 @@
+"""jit: a function's machine code, where the function is a straight line of numbers.
+
+    first call     runs the function while a trace records it; no compiler is loaded
+    second call    traces again, compares the two traces, compiles, and runs the machine code
+    later calls    run the machine code, one compiled form per signature
+
+A signature is the nesting of the arguments, the type of each real number in them, and the value of
+everything else (None, bool, str, ...). What the trace cannot hold, such as `if x > 0`, is never
+compiled in silence: the function then runs as it stands, and one warning says why and where.
+Numbers read from outside the function are compiled in, as they were.
+"""
+
+import sys
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import update_wrapper
+from types import MethodType
+from typing import Any
+
+from chainrule.api.inputs import is_real
+from chainrule.api.recorded import FIXED, NUMBERS, Recorded, check_same, is_of, obstacle, record
+from chainrule.backends.llvm.call import Compiled
+from chainrule.backends.numpy import compile_source
+from chainrule.errors import ChainruleWarning, TraceError, UnsupportedError
+from chainrule.trace.names import with_names
+from chainrule.trace.traced import Traced
+
+KEPT = 128  # signatures of one function; the oldest is forgotten
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is known of one signature."""
+
+    first: Recorded | None = None
+    compiled: Compiled | None = None
+    run: Callable[..., Any] | None = None  # the real numbers in the arguments -> the result
+    is_eager: bool = False
+
+
+class Jitted:
+    """A function that runs as machine code from its second call on."""
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        update_wrapper(self, f)
+        self._f = f
+        self._name = getattr(f, "__name__", type(f).__name__)
+        self._entries: OrderedDict[Any, Entry] = OrderedDict()
+        self._said: set[str] = set()
+        self._lock = threading.Lock()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What f returns for these arguments."""
+        if not kwargs:  # the short way, for plain numbers
+            entry = self._entries.get(tuple(map(type, args)))
+            if entry is not None and entry.run is not None:
+                return entry.run(*args)
+        return self._call(args, kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile for the signature of these arguments now.
+
+        Raises UnsupportedError where machine code cannot run the function, TraceError where it
+        takes a decision on a value, or computes with a number that differs from call to call.
+        """
+        leaves, key, why = _signature(args, kwargs)
+        why = why or self._compile(self._entry(key), leaves, args, kwargs)
+        if why is not None:
+            raise why
+
+    # ---- the way of one call
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        leaves, key, why = _signature(args, kwargs)
+        if any(isinstance(x, Traced) for x in leaves):
+            return self._f(*args, **kwargs)  # another trace is at work
+        if why is not None:
+            return self._eagerly(None, why, args, kwargs)
+        entry = self._entry(key)
+        if entry.is_eager:
+            return self._f(*args, **kwargs)
+        if entry.run is None:
+            if entry.first is None:
+                return self._first_call(entry, args, kwargs)
+            why = self._compile(entry, leaves, args, kwargs)
+            if why is not None:
+                return self._eagerly(entry, why, args, kwargs)
+        assert entry.run is not None
+        return entry.run(*[x for x in leaves if is_real(x)])
+
+    def _entry(self, key: Any) -> Entry:
+        with self._lock:
+            entry = self._entries.setdefault(key, Entry())
+            if len(self._entries) > KEPT:
+                self._entries.popitem(last=False)
+            return entry
+
+    def _first_call(self, entry: Entry, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            recorded = record(self._f, args, kwargs)
+        except (TraceError, UnsupportedError) as error:
+            return self._eagerly(entry, error, args, kwargs)
+        if recorded.trace.is_nested:
+            return recorded.result  # it read a value of an older trace: nothing to keep
+        why = obstacle(recorded)
+        if why is not None:
+            return self._eagerly(entry, why, args, kwargs)
+        entry.first = recorded
+        return recorded.result
+
+    def _compile(
+        self, entry: Entry, leaves: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Exception | None:
+        """Compile an entry; or what stands in the way. Raises where a constant differs."""
+        try:
+            first = entry.first or record(self._f, args, kwargs)
+            second = record(self._f, args, kwargs)
+            why = obstacle(first) or obstacle(second)
+            if why is not None:
+                return why
+            check_same(first, second, self._name)
+            circuit = with_names(second.circuit, second.trace)
+            entry.compiled = Compiled(circuit)
+            entry.run = entry.compiled.delivering(_deliverer(second, entry.compiled))
+        except UnsupportedError as error:
+            return error
+        entry.first = None
+        return None
+
+    def _eagerly(
+        self, entry: Entry | None, why: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Run f as it stands, from now on; say so once."""
+        result = self._f(*args, **kwargs)
+        if entry is not None:
+            entry.is_eager, entry.first = True, None
+        text = f"jit({self._name}) runs as plain Python, not as machine code:\n  {why}"
+        if text not in self._said:
+            self._said.add(text)
+            warnings.warn(text, ChainruleWarning, stacklevel=_callers_level())
+        return result
+
+
+def jit(f: Callable[..., Any]) -> Jitted:
+    """f as machine code, compiled at the second call with the same kinds of arguments.
+
+    f takes numbers, nested as they may be, and returns numbers: jit(value_and_grad(f)) compiles
+    value and gradient as one. Results differ from eager ones by a few units in the last place.
+    Raises TraceError when a number that f makes up by itself (random, a clock) differs between the
+    first two calls. Arrays, and decisions of Python on traced values, run as plain Python; a
+    warning says so once.
+    """
+    return Jitted(f)
+
+
+def _callers_level() -> int:
+    """How many frames up the code stands that called a jitted function; 1 is our caller."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_code.co_filename == __file__ and frame.f_back is not None:
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+# ---- signatures
+
+
+def _signature(
+    args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Sequence[Any], Any, Exception | None]:
+    """The leaves of the arguments, the key they give, and why they cannot be compiled for."""
+    if not kwargs and all(x.__class__ in NUMBERS for x in args):
+        return args, tuple([x.__class__ for x in args]), None
+    import optree
+
+    given: Any = (args, kwargs)
+    leaves, spec = optree.tree_flatten(given, none_is_leaf=True)
+    for x in leaves:
+        if getattr(x, "shape", ()) != () and not isinstance(x, Traced):
+            return leaves, None, UnsupportedError(
+                f"machine code is for numbers so far; an argument is an array of shape {x.shape}"
+            )
+        if not (is_real(x) or isinstance(x, FIXED)):
+            return leaves, None, UnsupportedError(
+                f"an argument is a {type(x).__name__}, whose contents may change between calls"
+            )
+    return leaves, (spec, *((x.__class__, None if is_real(x) else x) for x in leaves)), None
+
+
+# ---- results
+
+
+def _deliverer(recorded: Recorded, compiled: Compiled) -> Callable[[Sequence[Any]], Any]:
+    """A function from the outputs to what f returns, numbers that never change included."""
+    boxes = iter(enumerate(compiled.boxes))
+    slots = [_Slot(*next(boxes)) if is_of(x, recorded.trace) else x for x in recorded.leaves]
+    source = _source(recorded.spec.unflatten(slots))
+    if source is not None:
+        return compile_source(f"def deliver(v):\n    return {source}\n", "deliver")
+    return lambda v: recorded.spec.unflatten(
+        [x.box(v[x.index]) if isinstance(x, _Slot) else x for x in slots]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """The place of one output in the result."""
+
+    index: int
+    box: Callable[[Any], Any]
+
+
+def _source(tree: Any) -> str | None:
+    """Python source of nested tuples, lists and dicts of outputs; None for anything else."""
+    if isinstance(tree, _Slot):
+        return _boxed(tree)
+    if tree.__class__ not in (tuple, list, dict):
+        return None
+    items = [_source(x) for x in (tree.values() if isinstance(tree, dict) else tree)]
+    if None in items:
+        return None
+    if isinstance(tree, dict):
+        if any(key.__class__ not in (str, int) for key in tree):
+            return None
+        return "{" + ", ".join(f"{k!r}: {x}" for k, x in zip(tree, items, strict=True)) + "}"
+    inside = ", ".join(map(str, items))
+    return f"[{inside}]" if isinstance(tree, list) else f"({inside}{',' * (len(items) == 1)})"
+
+
+def _boxed(slot: _Slot) -> str:
+    if slot.box is float or slot.box is int:
+        return f"v[{slot.index}]"  # as it was unpacked
+    name = slot.box.__name__
+    return f"{name if slot.box is bool else f'np.{name}'}(v[{slot.index}])"

@@ -1,0 +1,139 @@
+"""One traced call, kept: what jit compiles, and what it compares before it dares to."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import BuiltinFunctionType, FunctionType
+from typing import Any
+
+import numpy as np
+
+from chainrule.api.inputs import as_input, is_real, leaf_name, parameter_names
+from chainrule.circuit.circuit import Circuit
+from chainrule.circuit.record import KINDS
+from chainrule.errors import TraceError, UnsupportedError
+from chainrule.trace.names import with_names
+from chainrule.trace.places import span
+from chainrule.trace.trace import Trace
+from chainrule.trace.traced import Traced, traced
+
+NUMBERS = (float, int, np.float64)
+FIXED = (
+    type(None), bool, str, bytes, complex, np.bool_, np.integer, np.dtype, type, FunctionType,
+    BuiltinFunctionType, np.ufunc,
+)  # what cannot change under the compiled code's feet
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One traced call: its circuit, and where the outputs lie in what the function returned."""
+
+    trace: Trace
+    circuit: Circuit
+    spec: Any  # of the result, optree's
+    leaves: tuple[Any, ...]  # of the result: traced values and plain ones
+
+    @property
+    def result(self) -> Any:
+        """What the function returned, as plain numbers."""
+        return self.spec.unflatten([plain(x, self.trace) for x in self.leaves])
+
+
+def record(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recorded:
+    """Call f with every real number in its arguments traced."""
+    import optree
+
+    trace = Trace()
+    given: Any = (args, kwargs)
+    paths, leaves, spec = optree.tree_flatten_with_path(given, none_is_leaf=True)
+    names = parameter_names(f, len(args))
+    lifted = [_lift(trace, x, names, path) for x, path in zip(leaves, paths, strict=True)]
+    positional, named = spec.unflatten(lifted)
+    try:
+        out = f(*positional, **named)
+    finally:
+        trace.close()
+    found, result = optree.tree_flatten(out, none_is_leaf=True)
+    wires = [x.wire for x in found if is_of(x, trace)]
+    title = getattr(f, "__name__", "f")
+    return Recorded(trace, trace.circuit(wires, title), result, tuple(found))
+
+
+def _lift(trace: Trace, value: Any, names: Sequence[str], path: Sequence[Any]) -> Any:
+    if not is_real(value):
+        return value
+    side, key, *rest = path  # (args, position) or (kwargs, name), then the way inside
+    name = leaf_name(names[key] if side == 0 else str(key), rest)
+    value = as_input(value, name)
+    return traced(trace, trace.input(value, name), value)
+
+
+def is_of(x: Any, trace: Trace) -> bool:
+    return isinstance(x, Traced) and x.trace is trace
+
+
+def plain(x: Any, trace: Trace) -> Any:
+    return x.value if is_of(x, trace) else x
+
+
+def obstacle(recorded: Recorded) -> Exception | None:
+    """What keeps a recorded call from being compiled, as far as its trace tells."""
+    if recorded.trace.decisions:
+        _, outcome, code, lasti = recorded.trace.decisions[0]
+        return TraceError(
+            f"a decision was taken on a traced value, which was {outcome}: in {code.co_name}, "
+            f"{code.co_filename} line {span(code, lasti).line}\n"
+            "  Machine code would take the same branch for every input. Write np.where(condition, "
+            "x, y), or np.maximum(x, y) for max(x, y)."
+        )
+    for x in recorded.leaves:
+        value = plain(x, recorded.trace)
+        if isinstance(x, Traced) and x.shape == ():
+            continue
+        if not isinstance(value, (*NUMBERS, *FIXED)):
+            what = f"an array of shape {x.shape}" if isinstance(x, Traced) else type(x).__name__
+            return UnsupportedError(f"machine code returns numbers; the function returned {what}")
+    return None
+
+
+def check_same(first: Recorded, second: Recorded, name: str) -> None:
+    """Both traces hold the same stages and constants.
+
+    Raises UnsupportedError where the stages differ, TraceError where only a constant does.
+    """
+    if _stages(first) != _stages(second):
+        raise UnsupportedError(
+            f"two calls of {name} with the same kinds of arguments took different steps, so "
+            "something outside of its arguments decides"
+        )
+    pairs = zip(first.circuit.constants, second.circuit.constants, strict=True)
+    for row, (before, now) in zip(second.circuit.constant_rows, pairs, strict=True):
+        if not _is_same(before, now):
+            raise TraceError(
+                f"jit({name}): a constant was {before!r:.40} in the first call and {now!r:.40} in "
+                f"the second{_reader(second, row)}\n"
+                "  Machine code would keep one of them for ever. Pass it in as an argument."
+            )
+
+
+def _stages(recorded: Recorded) -> tuple[Any, ...]:
+    """All of a trace but its numbers; types are left out, where() has that of the branch taken."""
+    c = recorded.circuit
+    rows = [(KINDS[k].gate.id, repr(KINDS[k].key)) for k in c.kind]
+    others = [None if is_of(x, recorded.trace) else repr(x) for x in recorded.leaves]
+    return rows, c.operand, c.inputs, c.outputs, recorded.spec, others
+
+
+def _is_same(x: Any, y: Any) -> bool:
+    if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
+        return x.dtype == y.dtype and x.shape == y.shape and x.tobytes() == y.tobytes()
+    return x.__class__ is y.__class__ and repr(x) == repr(y)  # tells -0.0 from 0.0, keeps nan
+
+
+def _reader(recorded: Recorded, constant: int) -> str:
+    """Where the first stage stands that reads a constant."""
+    circuit = with_names(recorded.circuit, recorded.trace)
+    for row, _ in circuit.readers()[constant]:
+        where = circuit.origin_of(row)
+        if where is not None:
+            return f": in {where.function}, {where}"
+    return ""

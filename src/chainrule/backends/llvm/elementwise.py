@@ -1,0 +1,169 @@
+"""One row per core gate: the instructions that compute it, by the kind of number on its wire.
+
+A row is a function of the writer, the kind of the output and the operands; it gives the value's
+name. It converts its operands to the kind it computes in: "f" for real numbers, "i" for whole
+numbers, "b" for flags. Gates that are not here are decomposed (see plan.py).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from chainrule.backends.llvm.lines import FLAG, REAL, WHOLE, Lines
+from chainrule.circuit.record import Gate
+from chainrule.errors import UnsupportedError
+from chainrule.gates import elementwise, move, reduce, sigmoid
+
+IR_TYPE = {"f": REAL, "i": WHOLE, "b": FLAG}
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a wire carries: the name of a value, or a number known already."""
+
+    kind: str  # a key of IR_TYPE
+    name: str
+    number: float | int | bool | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.number is None else repr(self.number)
+
+
+Row = Callable[[Lines, str, Sequence[Value]], str]
+
+
+def as_kind(w: Lines, kind: str, x: Value) -> str:
+    """The text of a value in another kind: whole numbers as reals, flags as 0 and 1."""
+    if x.number is not None:
+        return _constant(w, kind, x.number)
+    if x.kind == kind:
+        return x.name
+    if kind == "b":  # nan is true, as in NumPy
+        is_real = x.kind == "f"
+        return w.compare("une", x.name, 0.0) if is_real else w.compare_whole("ne", x.name, 0)
+    if kind == "i" and x.kind == "f":
+        raise UnsupportedError("machine code does not cut real numbers to whole ones")
+    how = {("b", "i"): "zext", ("b", "f"): "uitofp", ("i", "f"): "sitofp"}[x.kind, kind]
+    return w.convert(how, x.name, IR_TYPE[x.kind], IR_TYPE[kind])
+
+
+def _constant(w: Lines, kind: str, number: float | int | bool) -> str:
+    if kind == "f":
+        return w.number(float(number))
+    if kind == "b":
+        return "true" if number else "false"
+    return str(int(number))
+
+
+def _as_kinds(w: Lines, kind: str, operands: Sequence[Value]) -> list[str]:
+    return [as_kind(w, kind, x) for x in operands]
+
+
+def _arithmetic(real: str, whole: str, flag: str = "") -> Row:
+    """An instruction for each kind; NumPy adds flags by or, and multiplies them by and."""
+
+    def row(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+        x, y = _as_kinds(w, kind, operands)
+        if kind == "f":
+            return w.real(real, x, y)
+        return w.whole(whole, x, y) if kind == "i" else w.flag(flag, x, y)
+
+    return row
+
+
+def _divide(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    return w.div(*_as_kinds(w, "f", operands))
+
+
+def _negate(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    (x,) = _as_kinds(w, kind, operands)
+    return w.neg(x) if kind == "f" else w.whole("sub", 0, x)
+
+
+def _comparison(real: str, whole: str) -> Row:
+    def row(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+        if any(x.kind == "f" for x in operands):
+            return w.compare(real, *_as_kinds(w, "f", operands))
+        return w.compare_whole(whole, *_as_kinds(w, "i", operands))
+
+    return row
+
+
+def _where(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    condition, x, y = operands
+    test = as_kind(w, "b", condition)
+    return w.select(test, as_kind(w, kind, x), as_kind(w, kind, y), IR_TYPE[kind])
+
+
+def _maximum(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    """y where it is larger or nan, else x; x stays where it is nan, or equal."""
+    if kind == "b":
+        return w.flag("or", *_as_kinds(w, kind, operands))
+    x, y = _as_kinds(w, kind, operands)
+    if kind == "i":
+        return w.select(w.compare_whole("sgt", y, x), y, x, WHOLE)
+    larger = w.flag("or", w.compare("ogt", y, x), w.compare("uno", y, y))
+    return w.select(larger, y, x)
+
+
+def _function(name: str) -> Row:
+    def row(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+        return w.call(name, *_as_kinds(w, "f", operands))
+
+    return row
+
+
+def _power(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    """Repeated multiplication where that stays within 2 ulp: whole exponents from -1 to 4."""
+    base, exponent = operands
+    if kind != "f":
+        raise UnsupportedError("machine code has no power of two whole numbers")
+    x = as_kind(w, "f", base)
+    match exponent.number:
+        case 2:
+            return w.mul(x, x)
+        case 3:
+            return w.mul(w.mul(x, x), x)
+        case 4:
+            square = w.mul(x, x)
+            return w.mul(square, square)
+        case -1:
+            return w.div(1.0, x)
+    return w.call("power", x, as_kind(w, "f", exponent))
+
+
+def _sigmoid(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    """exp(min(x, 0)) / (1 + exp(-|x|)), where one of the two exponentials is exp(-|x|)."""
+    (x,) = _as_kinds(w, "f", operands)
+    e = w.call("exp", w.neg(w.intrinsic("fabs", x)))
+    return w.div(w.select(w.compare("olt", x, 0.0), e, 1.0), w.add(e, 1.0))
+
+
+def _same(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    """Gates that move numbers or add them up, when there is only one."""
+    return as_kind(w, kind, operands[0])
+
+
+ROWS: Mapping[Gate, Row] = {
+    elementwise.add: _arithmetic("fadd", "add", "or"),
+    elementwise.accumulate: _arithmetic("fadd", "add", "or"),
+    elementwise.subtract: _arithmetic("fsub", "sub"),
+    elementwise.multiply: _arithmetic("fmul", "mul", "and"),
+    elementwise.divide: _divide,
+    elementwise.negate: _negate,
+    elementwise.power: _power,
+    elementwise.exp: _function("exp"),
+    elementwise.log: _function("log"),
+    elementwise.maximum: _maximum,
+    elementwise.where: _where,
+    elementwise.greater: _comparison("ogt", "sgt"),
+    elementwise.greater_equal: _comparison("oge", "sge"),
+    elementwise.less: _comparison("olt", "slt"),
+    elementwise.less_equal: _comparison("ole", "sle"),
+    elementwise.equal: _comparison("oeq", "eq"),
+    elementwise.not_equal: _comparison("une", "ne"),
+    sigmoid.sigmoid: _sigmoid,
+    **dict.fromkeys(
+        (move.alias, move.cast, move.reshape, move.broadcast_to, move.transpose, reduce.sum_),
+        _same,
+    ),
+}
