@@ -358,7 +358,7 @@ class TestN5:
 
 class TestS:
     def test_s1_a_product(self):
-        f = lambda x, y: x * y  # noqa: E731
+        f = lambda x, y: x * y
         assert cr.value_and_grad(f, (0, 1))(4, -3) == (-12, (-3, 4))
         h = 1e-3
         assert f(4 + h, -3) == pytest.approx(-12 - 3 * h, abs=1e-12)
@@ -384,7 +384,7 @@ class TestF34:
     def test_f4_data_times_1000_makes_gradients_times_1000(self):
         rng = np.random.default_rng(0)
         w, x = rng.normal(size=5), rng.normal(size=5)
-        score = lambda w, x: w @ x  # noqa: E731
+        score = lambda w, x: w @ x
         np.testing.assert_allclose(
             cr.grad(score)(w, 1000 * x), 1000 * cr.grad(score)(w, x), rtol=1e-12
         )

@@ -14,7 +14,7 @@ def names(worked):
 def test_simple_chained_and_tuple_targets():
     def f(x, y):
         p = x * y
-        q = r = p + x
+        q = r = p + x  # noqa: F841  # that r is a name of it too is what is tested
         a, b = q - y, q * y
         return a * b
 
