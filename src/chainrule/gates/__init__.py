@@ -1,5 +1,27 @@
 """What gates mean: one definition per gate, by family. Importing it loads the catalogue."""
 
-from chainrule.gates import contract, elementwise, move, reduce, sigmoid
+from chainrule.gates import (
+    choose,
+    contract,
+    elementwise,
+    functions,
+    index,
+    join,
+    move,
+    reduce,
+    sigmoid,
+    stable,
+)
 
-__all__ = ["contract", "elementwise", "move", "reduce", "sigmoid"]
+__all__ = [
+    "choose",
+    "contract",
+    "elementwise",
+    "functions",
+    "index",
+    "join",
+    "move",
+    "reduce",
+    "sigmoid",
+    "stable",
+]

@@ -106,9 +106,17 @@ def as_float(out: Any, *operands: Any) -> Any:
     return float(out) if any(x.__class__ is float for x in operands) else out
 
 
+def _select(condition: Any, x: Any, y: Any) -> Any:
+    return np.where(condition, x, y)[()]
+
+
+def both(live: Any, flags: Any) -> Any:
+    """Where a gradient under the mask `live` (or None) is alive behind a choice as well."""
+    return flags if live is None else where(live(), flags, False)
+
+
 where: Gate = gate(
-    "where", "condition x y", family="elementwise",
-    evaluate=lambda condition, x, y: np.where(condition, x, y)[()], infer=select_type,
+    "where", "condition x y", family="elementwise", evaluate=_select, infer=select_type,
     code="np.where({condition}, {x}, {y})",
     scalar=lambda condition, x, y: as_float(x if condition else y, x, y),
     scalar_code="{x} if {condition} else {y}",
@@ -116,6 +124,9 @@ where: Gate = gate(
     local=lambda condition, x, y, out: (None, where(condition, 1, 0), where(condition, 0, 1)),
     vjp=lambda dout, condition, x, y, out: (
         None, lambda: where(condition, dout, 0), lambda: where(condition, 0, dout),
+    ),
+    mask=lambda live, condition, x, y, out: (
+        None, lambda: both(live, condition), lambda: both(live, equal(condition, False)),
     ),
     words="routes {dout} to the branch taken",
     samples=((True, 1.5, -2.0), (False, 0.25, 3.0)),
@@ -159,7 +170,7 @@ power = elementwise(
 )
 
 
-def _maximum_back(dout: Any, x: Any, y: Any) -> Any:
+def maximum_back(dout: Any, x: Any, y: Any) -> Any:
     """What the input x of max(x, y) gets: all, nothing, or half at a tie."""
     return where(greater(x, y), dout, where(equal(x, y), 0.5 * dout, 0))
 
@@ -169,7 +180,10 @@ maximum = elementwise(
     scalar=lambda x, y: as_float(y if y > x or y != y else x, x, y),
     scalar_code="max({x}, {y})", commutes=True,
     vjp=lambda dout, x, y, out: (
-        lambda: _maximum_back(dout, x, y), lambda: _maximum_back(dout, y, x),
+        lambda: maximum_back(dout, x, y), lambda: maximum_back(dout, y, x),
+    ),
+    mask=lambda live, x, y, out: (
+        lambda: both(live, greater_equal(x, y)), lambda: both(live, greater_equal(y, x)),
     ),
     words="routes: all of {dout} goes to the larger input; a tie shares it equally",
     kinks=lambda x, y: bool(np.any(np.asarray(x) == np.asarray(y))),
