@@ -14,6 +14,7 @@ from chainrule.api.inputs import Lifted, as_input, lift, parameter_names
 from chainrule.backends import stepwise
 from chainrule.backends.numpy import run_source
 from chainrule.check.circuits import check, check_gradients, fork_terms
+from chainrule.check.diagnosis import Diagnosis, diagnose
 from chainrule.check.verdict import Verdict
 from chainrule.circuit.circuit import Circuit, Part
 from chainrule.circuit.readings import Readings
@@ -31,7 +32,7 @@ from chainrule.trace.names import with_names
 from chainrule.trace.script import run_script
 from chainrule.trace.trace import Trace
 from chainrule.transform.backward import local_gradients, unit, with_backward
-from chainrule.transform.grouping import with_groups
+from chainrule.transform.grouping import find_groups, with_groups
 from chainrule.transform.simplify import simplify
 from chainrule.views.explain import explain
 from chainrule.views.terminal import render
@@ -187,6 +188,12 @@ class Worked:
                 fork_terms(self._backward, self.part, self.readings),
             )
         return Verdict((*verdict.findings, *found))
+
+    def diagnose(self) -> Diagnosis:
+        """What is odd about the backward pass: overflow, 0 * inf, imbalance, dead branches; where
+        each began, and what to do. False when there is nothing."""
+        known = find_groups(self.circuit)
+        return diagnose(self._backward, self.part, self.readings, known)
 
     def _claimed(self, code: str) -> dict[int, Any]:
         """The gradients that a printed program computes, by wire."""

@@ -40,6 +40,9 @@ class Gate:
     local: Rule | None = None
     vjp: Rule | None = None
     recognised_local: Rule | None = None  # used instead of `local` for a group found in user code
+    # mask(live, *inputs, out, **attrs): per input, where what is sent is alive; see transform/masks
+    mask: Rule | None = None
+    passes_mask: bool = False  # a move whose vjp moves a mask as it moves a gradient
     decompose: Rule | None = None
     spellings: tuple[Rule, ...] = ()  # ways a user writes this gate with others
     numpy: tuple[Callable[..., Any], ...] = ()

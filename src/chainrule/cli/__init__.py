@@ -13,11 +13,13 @@ from chainrule.cli.demo import demo
 from chainrule.cli.target import Target, load
 from chainrule.errors import ChainruleError, InputError
 
-VERBS = ("show", "code", "explain", "check", "demo")
+VERBS = ("show", "code", "explain", "check", "diagnose", "demo")
 
 USAGE = """\
 usage: chainrule EXPR name=value ...            values and gradients on every wire
-       chainrule code|explain|check TARGET ...  staged code, the pass in words, or a verdict
+       chainrule code|explain|check|diagnose TARGET ...
+                                                staged code, the pass in words, a verdict, or
+                                                what is odd and where it began
        chainrule demo                           the note's circuits and programs
 
 a TARGET is an expression, a script, or a function:
@@ -107,6 +109,9 @@ def _run(options: argparse.Namespace) -> int:
     worked = load(target)
     if verb == "code":
         print(worked.code(options.style), end="")
+        return 0
+    if verb == "diagnose":
+        print(worked.diagnose())
         return 0
     if verb == "explain":
         print(worked.explain(decimals=options.decimals), end="")

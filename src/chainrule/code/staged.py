@@ -88,6 +88,7 @@ class _Printer:
         self.d_names: dict[int, str] = {}
         self.assigned: set[int] = set()
         self.owned: set[int] = set()
+        self.borrowed: set[int] = set()
         self.waiting: dict[int, tuple[Text, int]] = {}  # leaves of lists, until the list is printed
         self.wire_of = {g: w for w, g in enumerate(part.gradient) if g != NOTHING}
         self.terms = self._terms()
@@ -180,8 +181,12 @@ class _Printer:
             self.assigned.add(wire)
             if self._is_fresh(term):
                 self.owned.add(wire)
+            if self._is_borrowed(term):
+                self.borrowed.add(wire)
             statement = f"{name} = {text.source}"
-        elif wire in self.owned or not self.circuit.type_of(wire).shape:
+        elif wire in self.owned or not (
+            self.circuit.type_of(wire).shape or wire in self.borrowed
+        ):
             statement = f"{name} += {text.source}"
         else:
             self.owned.add(wire)
@@ -197,6 +202,12 @@ class _Printer:
             return not self.circuit.is_leaf(term) and "(" in self.texts[term].source \
                 and not self.circuit.kind_of(term).gate.makes_view
         return not self.circuit.kind_of(term).gate.makes_view
+
+    def _is_borrowed(self, term: int) -> bool:
+        """True for an input itself, under any name: it may be a 0-d array, which += changes."""
+        if term in self.circuit.inputs:
+            return not self.circuit.type_of(term).weak
+        return self.wire_of.get(term) in self.borrowed
 
     def _d_name(self, wire: int) -> str:
         if wire not in self.d_names:

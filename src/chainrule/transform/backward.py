@@ -19,8 +19,9 @@ from chainrule.circuit.circuit import NOTHING, Circuit, Group, Part
 from chainrule.circuit.record import KINDS, Kind
 from chainrule.circuit.types import WEAK, Type
 from chainrule.gates import move, reduce
-from chainrule.gates.elementwise import accumulate
+from chainrule.gates.elementwise import accumulate, where
 from chainrule.gates.handle import Handle
+from chainrule.transform.masks import Masks, fit_mask, note_mask, select, sent_masks
 
 
 class Rows(Protocol):
@@ -87,6 +88,7 @@ def backpropagate(
     """
     wanted = set(wrt)
     active = active_rows(rows, wanted, output)
+    masks: Masks = {}
     gradients: list[Any] = [None] * (output + 1)
     gradients[output] = dout
     closed = {g.output: g for g in groups if g.is_closed}
@@ -101,24 +103,35 @@ def backpropagate(
             dout = gradients[row] = observer.at(row, dout)
         kind = KINDS[kinds[row]]
         if row in closed:
-            _through_group(closed[row], rows, values, gradients, active, one, observer)
+            _through_group(closed[row], rows, values, gradients, active, one, observer, masks)
             if not inside:
                 continue
         wires = operand[begin:end]
-        terms = _terms(kind, [values[w] for w in wires], values[row], dout)
+        inputs = [values[w] for w in wires]
+        terms = _terms(kind, inputs, values[row], dout)
+        live = masks.pop(row, None) if masks else None
+        sent = None
+        if live is not None or kind.gate.mask is not None:
+            sent = sent_masks(kind, live, inputs, values[row])
         position = begin - 1
-        for wire, partial in zip(wires, terms, strict=True):
+        for index, (wire, partial) in enumerate(zip(wires, terms, strict=True)):
             position += 1
             if not active[wire]:
                 continue
             term = chain(partial, dout, one) if kind.by_partials else called(partial)
             if term is None:
                 continue
+            if live is not None and term is not dout:
+                term = select(kind, live, term)
+            mask = sent[index] if sent else None
             target = KINDS[kinds[wire]]
             if target.type_id != kind.type_id or not kind.by_partials:
                 term = fit(term, target.type)
             if row in inner and wire in inner[row].inputs:
                 continue  # the group has sent its own, in one
+            if mask is not None or masks:
+                mask = fit_mask(mask, kind.type, target.type)
+                note_mask(masks, wire, mask, first=gradients[wire] is None)
             _send(gradients, wire, position, term, observer)
         if observer is None and row not in wanted:
             gradients[row] = None
@@ -161,8 +174,6 @@ def chain(partial: Any, dout: Any, one: Any) -> Any:
             return dout
         if partial == -1:
             return -dout
-        if partial == 0:
-            return None
     if partial is None or dout is one:
         return partial
     return partial * dout
@@ -209,7 +220,7 @@ def entry_position(group: Group, wire: int, rows: Rows) -> int:
 
 def _through_group(
     group: Group, rows: Rows, values: Sequence[Any], gradients: list[Any], active: bytearray,
-    one: Any, observer: Observer | None,
+    one: Any, observer: Observer | None, masks: Masks,
 ) -> None:
     """Differentiate a closed group as the one gate it means."""
     rule = group.gate.recognised_local or group.gate.local
@@ -218,6 +229,10 @@ def _through_group(
         term = chain(partial, gradients[group.output], one) if active[wire] else None
         if term is None:
             continue
+        live = masks.get(group.output)
+        if live is not None:
+            term = where(live(), term, 0)
+            note_mask(masks, wire, live, first=gradients[wire] is None)
         term = fit(term, KINDS[rows.kind[wire]].type)
         position = 0 if observer is None else entry_position(group, wire, rows)
         _send(gradients, wire, position, term, observer)

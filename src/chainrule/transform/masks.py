@@ -1,0 +1,99 @@
+"""Liveness masks: where a gradient is zero because its branch was not taken.
+
+`where`, `maximum` and their kind send a gradient that is zero by structure on the side that lost.
+There 0 * inf must be 0 and not nan: whatever the local gradients behind it are, they were not used.
+So a mask travels with such a gradient. Elementwise and moving gates pass it on, and multiply under
+it by a select; at a fork the masks are joined by or; every other gate drops it. A genuine 0 * inf,
+on the side that was taken, still shows.
+
+A mask is made only when a gate needs it: most are dropped before anything is multiplied.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from chainrule.circuit.record import Kind
+from chainrule.circuit.types import Type
+from chainrule.gates.choose import logical_or
+from chainrule.gates.elementwise import where
+from chainrule.gates.move import broadcast_to, reshape, shape_of
+from chainrule.gates.reduce import any_
+
+Masks = dict[int, "Mask"]  # wire -> where its gradient is alive; a wire without one is all alive
+
+
+class Mask:
+    """Where a gradient is alive: flags that broadcast with it, computed when first asked for."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make: Callable[[], Any] | None = make
+        self._made: Any = None
+
+    def __call__(self) -> Any:
+        """The flags."""
+        if self._make is not None:
+            self._made, self._make = self._make(), None
+        return self._made
+
+
+def sent_masks(
+    kind: Kind, live: Mask | None, inputs: Sequence[Any], out: Any
+) -> Sequence[Mask | None]:
+    """Per input, the mask that goes with the gradient a stage sends it."""
+    gate = kind.gate
+    if gate.mask is not None:
+        return [None if m is None else Mask(m) for m in gate.mask(live, *inputs, out, **kind.attrs)]
+    if gate.passes_mask and live is not None and gate.vjp is not None:
+        return [Mask(lambda: _moved(kind, live, inputs, out))]
+    passes = gate.family == "elementwise" or gate.passes_mask
+    return [live if passes else None] * len(inputs)
+
+
+def _moved(kind: Kind, live: Mask, inputs: Sequence[Any], out: Any) -> Any:
+    """A mask moved as a gradient is; first in the full shape of the output."""
+    flags = live()
+    if shape_of(flags) != kind.type.shape:
+        flags = broadcast_to(flags, shape=kind.type.shape)
+    (entry,) = kind.gate.vjp(flags, *inputs, out, **kind.attrs)  # type: ignore[misc]  # has one
+    return entry()
+
+
+def select(kind: Kind, live: Mask, term: Any) -> Any:
+    """A product under a mask: 0 where it is dead, whatever was multiplied."""
+    return where(live(), term, 0) if kind.gate.family == "elementwise" else term
+
+
+def fit_mask(mask: Mask | None, out: Type, target: Type) -> Mask | None:
+    """A mask in the shape of a variable that was spread: alive where any of its copies is."""
+    if mask is None or out.shape == target.shape:
+        return mask
+    return Mask(lambda: _any_of(mask(), out.shape, target.shape))
+
+
+def _any_of(flags: Any, shape: tuple[int, ...], target: tuple[int, ...]) -> Any:
+    if shape_of(flags) == target:
+        return flags
+    if shape_of(flags) != shape:
+        flags = broadcast_to(flags, shape=shape)
+    lead = len(shape) - len(target)
+    spread = tuple(range(lead)) + tuple(
+        lead + i for i, n in enumerate(target) if n == 1 and shape[lead + i] != 1
+    )
+    if spread:
+        flags = any_(flags, axis=spread, keepdims=False)
+    return flags if shape_of(flags) == target else reshape(flags, shape=target)
+
+
+def note_mask(masks: Masks, wire: int, mask: Mask | None, *, first: bool) -> None:
+    """Keep a wire's mask: at a fork, alive where any reader's gradient is."""
+    if first:
+        if mask is not None:
+            masks[wire] = mask
+    elif wire in masks:
+        if mask is None:
+            del masks[wire]
+        else:
+            before = masks[wire]
+            masks[wire] = Mask(lambda: logical_or(before(), mask()))
