@@ -42,7 +42,7 @@ LAYERS = {  # by the first name after `chainrule.`; "" is chainrule/__init__.py
 LAYER = {part: layer for layer, parts in LAYERS.items() for part in parts}
 PUBLIC = (ROOT, f"{ROOT}.numpy")  # what L7 may import
 OPTIONAL = {  # loaded inside the function that needs them
-    "linecache",
+    *("ast", "linecache"),  # costly parts of the standard library
     *("optree", "rich", "scipy", "llvmlite", "matplotlib", "anywidget", "safetensors"),
     *("ray", "torch", "jax", "onnx"),
 }

@@ -4,21 +4,23 @@ How tightly a template binds, and how tightly each placeholder must, is read off
 itself by Python's own parser.
 """
 
-import ast
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.circuit.record import Kind
 
+if TYPE_CHECKING:
+    import ast
+
 CHOICE, COMPARE, SUM, PRODUCT, UNARY, POWER, ATOM = 1, 5, 10, 11, 12, 13, 18
 _BINARY = {
-    ast.Add: SUM, ast.Sub: SUM, ast.Mult: PRODUCT, ast.Div: PRODUCT, ast.MatMult: PRODUCT,
-    ast.Pow: POWER,
+    "Add": SUM, "Sub": SUM, "Mult": PRODUCT, "Div": PRODUCT, "MatMult": PRODUCT, "Pow": POWER,
+    "Mod": PRODUCT, "FloorDiv": PRODUCT,
 }
 
 
@@ -55,7 +57,10 @@ def apply(kind: Kind, operands: Sequence[Text], constants: Sequence[Any]) -> Tex
 
     constants: per operand its number where it is a literal, else None; some templates depend on it.
     """
-    template = kind.gate.scalar_code if kind.type.weak else kind.gate.code
+    gate, t = kind.gate, kind.type
+    template = gate.scalar_code if t.weak else gate.code
+    if gate.number_code is not None and not t.shape:
+        template = gate.number_code
     if callable(template):
         template = template(kind.attrs, constants)
     binds, needed = _bindings(template, kind.gate.inputs)
@@ -71,6 +76,8 @@ def apply(kind: Kind, operands: Sequence[Text], constants: Sequence[Any]) -> Tex
 @lru_cache(maxsize=2048)
 def _bindings(template: str, inputs: tuple[str, ...]) -> tuple[int, dict[str, int]]:
     """How tightly a template binds, and per placeholder how tightly its text must."""
+    import ast  # costs a fifth of importing this package; only printing needs it
+
     tree = ast.parse(template.format(**{name: f"_{name}_" for name in inputs}), mode="eval").body
     needed = {name: 0 for name in inputs}
     for parent in ast.walk(tree):
@@ -81,10 +88,12 @@ def _bindings(template: str, inputs: tuple[str, ...]) -> tuple[int, dict[str, in
     return _strength(tree), needed
 
 
-def _strength(node: ast.expr) -> int:
+def _strength(node: "ast.expr") -> int:
+    import ast
+
     match node:
         case ast.BinOp():
-            return _BINARY[type(node.op)]
+            return _BINARY[type(node.op).__name__]
         case ast.UnaryOp():
             return UNARY
         case ast.Compare():
@@ -94,13 +103,16 @@ def _strength(node: ast.expr) -> int:
     return ATOM
 
 
-def _children(node: ast.AST) -> list[tuple[ast.expr, int]]:
+def _children(node: "ast.AST") -> "list[tuple[ast.expr, int]]":
     """Sub-expressions that stand bare beside an operator, with the binding they must have."""
+    import ast
+
     match node:
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
             return [(left, POWER + 1), (right, UNARY)]
         case ast.BinOp(left=left, op=op, right=right):
-            return [(left, _BINARY[type(op)]), (right, _BINARY[type(op)] + 1)]
+            strength = _BINARY[type(op).__name__]
+            return [(left, strength), (right, strength + 1)]
         case ast.UnaryOp(operand=operand):
             return [(operand, UNARY)]
         case ast.Compare(left=left, comparators=[right]):

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.circuit.record import Gate
+from chainrule.circuit.record import BY_NAME, Gate
 from chainrule.gates.define import (
     elementwise,
     gate,
@@ -119,14 +119,14 @@ where: Gate = gate(
     "where", "condition x y", family="elementwise", evaluate=_select, infer=select_type,
     code="np.where({condition}, {x}, {y})",
     scalar=lambda condition, x, y: as_float(x if condition else y, x, y),
-    scalar_code="{x} if {condition} else {y}",
+    scalar_code="{x} if {condition} else {y}", number_code="{x} if {condition} else {y}",
     numpy=(np.where,), bind=lambda condition, x, y: ((condition, x, y), {}),
     local=lambda condition, x, y, out: (None, where(condition, 1, 0), where(condition, 0, 1)),
     vjp=lambda dout, condition, x, y, out: (
         None, lambda: where(condition, dout, 0), lambda: where(condition, 0, dout),
     ),
     mask=lambda live, condition, x, y, out: (
-        None, lambda: both(live, condition), lambda: both(live, equal(condition, False)),
+        None, lambda: both(live, condition), lambda: both(live, BY_NAME["logical_not"](condition)),
     ),
     words="routes {dout} to the branch taken",
     samples=((True, 1.5, -2.0), (False, 0.25, 3.0)),

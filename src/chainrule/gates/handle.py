@@ -18,9 +18,6 @@ class Carrier:
 
     birth: int
 
-    def __neg__(self) -> Any:
-        return self.apply(BY_NAME["negate"], (self,), {})
-
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
         gate = BY_NUMPY.get(ufunc)
         return NotImplemented if gate is None or method != "__call__" or settings else gate(*inputs)
@@ -64,6 +61,10 @@ class Carrier:
         return self.type.size
 
 
+def _unary(gate_name: str) -> Callable[[Any], Any]:
+    return lambda self: self.apply(BY_NAME[gate_name], (self,), {})
+
+
 def _operator(gate_name: str, reflected: bool) -> Callable[..., Any]:
     def forward(self: Any, other: Any) -> Any:
         return self.apply(BY_NAME[gate_name], (self, other), {})
@@ -77,12 +78,16 @@ def _operator(gate_name: str, reflected: bool) -> Callable[..., Any]:
 # Python's binary operators and the gates they mean; filled once, used by Handle and Traced alike.
 BINARY = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power",
-    "matmul": "matmul",
+    "matmul": "matmul", "mod": "remainder", "floordiv": "floor_divide", "and": "bitwise_and",
+    "or": "bitwise_or",
 }
 COMPARE = {
     "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal",
     "ne": "not_equal",
 }
+UNARY = {"neg": "negate", "abs": "abs", "invert": "invert"}
+for _python, _gate in UNARY.items():
+    setattr(Carrier, f"__{_python}__", _unary(_gate))
 for _python, _gate in BINARY.items():
     setattr(Carrier, f"__{_python}__", _operator(_gate, reflected=False))
     setattr(Carrier, f"__r{_python}__", _operator(_gate, reflected=True))

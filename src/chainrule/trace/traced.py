@@ -19,7 +19,7 @@ from chainrule.circuit.record import (
 )
 from chainrule.circuit.types import FLOAT, TYPES, WEAK, Type, is_number, type_id
 from chainrule.errors import ShapeError, TraceError, UnsupportedError
-from chainrule.gates.handle import BINARY, COMPARE, Carrier
+from chainrule.gates.handle import BINARY, COMPARE, UNARY, Carrier
 from chainrule.trace.trace import LEAF, Trace, finished
 
 _frame = sys._getframe
@@ -340,8 +340,8 @@ def _compare(gate: Gate) -> Callable[[Any, Any], Any]:
     return operator
 
 
-def _negate(self: Traced) -> Traced:
-    return record(self.trace, BY_NAME["negate"], (self,), {}, _frame(1))
+def _unary(gate: Gate) -> Callable[[Any], Any]:
+    return lambda self: record(self.trace, gate, (self,), {}, _frame(1))
 
 
 def _install() -> None:
@@ -350,7 +350,8 @@ def _install() -> None:
         setattr(Traced, f"__r{python}__", _binary(BY_NAME[name], reflected=True))
     for python, name in COMPARE.items():
         setattr(Traced, f"__{python}__", _compare(BY_NAME[name]))
-    Traced.__neg__ = _negate  # type: ignore[method-assign,assignment]  # as above
+    for python, name in UNARY.items():
+        setattr(Traced, f"__{python}__", _unary(BY_NAME[name]))
 
 
 _install()

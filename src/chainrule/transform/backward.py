@@ -186,7 +186,8 @@ def fit(term: Any, t: Type) -> Any:
         term = _sum_to(term, shape, t.shape) if len(shape) >= len(t.shape) else term
         if move.shape_of(term) != t.shape:
             term = move.broadcast_to(term, shape=t.shape)
-    if not t.weak and _dtype(term) not in (t.dtype, None):
+    dtype = _dtype(term)
+    if not t.weak and dtype is not None and dtype != t.dtype:
         term = move.cast(term, dtype=t.dtype.name)
     return term
 
@@ -232,7 +233,7 @@ def _through_group(
         live = masks.get(group.output)
         if live is not None:
             term = where(live(), term, 0)
-            note_mask(masks, wire, live, first=gradients[wire] is None)
+        note_mask(masks, wire, live, first=gradients[wire] is None)
         term = fit(term, KINDS[rows.kind[wire]].type)
         position = 0 if observer is None else entry_position(group, wire, rows)
         _send(gradients, wire, position, term, observer)
