@@ -271,19 +271,18 @@ def _divides(x: Any, y: Any) -> bool:
     return bool(np.any(np.remainder(x, y) == 0))
 
 
-# divmod: the printer has no row for % and // yet
 floor_divide = elementwise(
-    "floor_divide", "x y", np.floor_divide, "np.floor_divide({x}, {y})", symbol="//",
-    evaluate=operator.floordiv, scalar=operator.floordiv, scalar_code="divmod({x}, {y})[0]",
+    "floor_divide", "x y", np.floor_divide, "{x} // {y}", symbol="//",
+    evaluate=operator.floordiv, scalar=operator.floordiv,
     operator="floordiv",
-    local=lambda x, y, out: (0, 0),
+    local=lambda x, y, out: (None, None),
     words="is flat between its jumps: nothing flows back",
     kinks=_divides, samples=((5.5, 2.0), (-5.5, 2.0), (6.0, 2.0)),
     error_samples=((np.ones(2), np.ones(3)),),
 )
 remainder = elementwise(
-    "remainder", "x y", np.remainder, "np.remainder({x}, {y})", symbol="%",
-    evaluate=operator.mod, scalar=operator.mod, scalar_code="divmod({x}, {y})[1]", operator="mod",
+    "remainder", "x y", np.remainder, "{x} % {y}", symbol="%",
+    evaluate=operator.mod, scalar=operator.mod, operator="mod",
     local=lambda x, y, out: (1, lambda: -floor_divide(x, y)),
     words="passes {dout} on to {x}, and {y} gets -floor({x} / {y}) * {dout}",
     kinks=_divides, samples=((5.5, 2.0), (-5.5, 2.0), (6.0, 2.0)),
