@@ -163,3 +163,19 @@ def test_a_closed_pipe_is_no_error():
         check=False,
     )
     assert "Traceback" not in done.stderr and "Error" not in done.stderr
+
+
+def test_draw_writes_an_svg(capsys, tmp_path):
+    path = tmp_path / "c.svg"
+    code, out, _ = run(capsys, "draw", "(x + y) * z", "x=-2", "y=5", "z=-4", "-o", str(path))
+    assert code == 0 and out == f"drew {path}\n"
+    assert 'data-label="x -2/-4"' in path.read_text(encoding="utf-8")
+    code, _, err = run(capsys, "draw", "x * x", "x=1", "-o", "c.png")
+    assert code == 2 and "drawings are .svg files" in err
+
+
+def test_explain_and_diagnose(capsys):
+    code, out, _ = run(capsys, "explain", "x * y", "x=4", "y=-3")
+    assert code == 0 and "lowers f, three times as fast" in out
+    code, out, _ = run(capsys, "diagnose", "x * y", "x=1e-3", "y=1e3")
+    assert code == 0 and out.startswith("imbalance: multiply swaps x")

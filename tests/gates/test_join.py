@@ -47,7 +47,7 @@ def test_a_join_is_numpys_and_its_gradients_have_the_shapes_of_its_parts(f, a, b
     for _ in range(3):
         got_a, got_b = pullback(dout)
         assert (got_a.shape, got_b.shape) == (a.shape, b.shape)
-        # float64 constants make float64 outputs, and then see the engine's fit()
+        assert (got_a.dtype, got_b.dtype) == (dtype, dtype)  # also beside float64 constants
         near = 1e-7 if dtype is np.float64 else 1e-2
         assert np.sum(got_a * da) + np.sum(got_b * db) == pytest.approx(slope, rel=near, abs=near)
 

@@ -35,9 +35,18 @@ from chainrule.transform.backward import local_gradients, unit, with_backward
 from chainrule.transform.grouping import find_groups, with_groups
 from chainrule.transform.simplify import simplify
 from chainrule.views.explain import explain
+from chainrule.views.picture import picture
+from chainrule.views.svg import Theme
 from chainrule.views.terminal import render
 
 _ONE = 1.0  # this very object stands for "the output's gradient is 1, nobody gave another"
+
+
+class Drawing(str):
+    """An SVG drawing: a str that notebooks show as a picture."""
+
+    def _repr_svg_(self) -> str:
+        return str(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +250,37 @@ class Worked:
             self._backward, self.part, self.readings, title=self.title, decimals=decimals,
             color=color, width=width,
         )
+
+    def draw(
+        self, *, theme: Theme = "auto", decimals: int | None = None, boxed: bool = False
+    ) -> "Drawing":
+        """The circuit as SVG: values in green above the wires, gradients in red below.
+
+        theme: "light", "dark", or "auto" to follow the reader's. boxed: closed groups as one box
+        each, instead of a hull round their gates. Notebooks show it; `save` writes it to a file.
+        """
+        title = self.title
+        return Drawing(
+            picture(self._backward, self.part, self.readings, title=title, decimals=decimals,
+                    theme=theme, boxed=boxed)
+        )
+
+    def save(self, path: str | Path, **settings: Any) -> None:
+        """Write the circuit to a file: .svg the drawing (settings as `draw` has), .txt the text,
+        .py the staged code."""
+        path = Path(path)
+        forms: dict[str, Callable[[], str]] = {
+            ".svg": lambda: self.draw(**settings), ".txt": lambda: self.text(color=False),
+            ".py": self.code,
+        }
+        if path.suffix not in forms:
+            name = path.suffix or path.name
+            raise InputError(f"cannot save as {name!r}: write .svg, .txt or .py")
+        path.write_text(forms[path.suffix](), encoding="utf-8")
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What notebooks show: the drawing, and the text where there are no pictures."""
+        return {"image/svg+xml": self.draw(), "text/plain": self.text(color=False)}
 
     def explain(self, *, decimals: int | None = None) -> str:
         """The backward pass in words: what each gate did with the gradient that reached it, what

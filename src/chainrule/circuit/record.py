@@ -47,7 +47,8 @@ class Gate:
     decompose: Rule | None = None
     spellings: tuple[Rule, ...] = ()  # ways a user writes this gate with others
     numpy: tuple[Callable[..., Any], ...] = ()
-    bind: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]] | None = None
+    # NumPy's arguments -> (operands, attrs), or (another gate, operands, attrs)
+    bind: Callable[..., tuple[Any, ...]] | None = None
     operator: str | None = None  # Python's name for it: "mul" gives __mul__ and __rmul__
     method: str | None = None  # the ndarray method that means it: "sum"
     makes_view: bool = False  # the output may share memory with an input
@@ -99,6 +100,7 @@ BY_NAME: dict[str, Gate] = {}
 BY_NUMPY: dict[Callable[..., Any], Gate] = {}
 BY_OPERATOR: dict[str, Gate] = {}
 BY_METHOD: dict[str, Gate] = {}
+BY_COUNT: dict[str, Callable[[int], Gate]] = {}  # gates of any number of inputs: name_<count>
 
 
 def register(gate: Gate) -> Gate:
@@ -114,6 +116,18 @@ def register(gate: Gate) -> Gate:
     if gate.operator:
         BY_OPERATOR[gate.operator] = gate
     return gate
+
+
+def gate_named(name: str) -> Gate | None:
+    """The gate of a name; one for so many inputs, such as stack_3, is made when first asked for."""
+    found = BY_NAME.get(name)
+    stem, _, count = name.rpartition("_")
+    if found is None and stem in BY_COUNT and count.isdecimal() and 0 < int(count) <= MOST_INPUTS:
+        found = BY_COUNT[stem](int(count))
+    return found
+
+
+MOST_INPUTS = 10_000
 
 
 def differentiable_gates() -> Iterable[Gate]:

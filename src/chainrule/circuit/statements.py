@@ -12,12 +12,12 @@ from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import NOTHING, Circuit, Group, Origin, Part
 from chainrule.circuit.literal import Array, read_attrs, read_constant, read_type, type_text
 from chainrule.circuit.record import (
-    BY_NAME,
     CONSTANT,
     INPUT,
     KINDS,
     Attrs,
     Gate,
+    gate_named,
     inferred_kind,
     kind_id,
 )
@@ -76,7 +76,7 @@ def _operands(draft: Draft, line: Line, gate: Gate) -> tuple[int, ...]:
 
 def _gate(line: Line) -> Gate:
     name = line.name("a gate")
-    gate = BY_NAME.get(name)
+    gate = gate_named(name)
     if gate is None or gate.family == "leaf":
         raise line.error(f"no gate named {quoted(name)}")
     return gate

@@ -9,17 +9,19 @@ import sys
 from collections.abc import Sequence
 
 from chainrule import __version__
+from chainrule.api.worked import Worked
 from chainrule.cli.demo import demo
 from chainrule.cli.target import Target, load
 from chainrule.errors import ChainruleError, InputError
 
-VERBS = ("show", "code", "explain", "check", "diagnose", "demo")
+VERBS = ("show", "code", "explain", "check", "diagnose", "draw", "demo")
 
 USAGE = """\
 usage: chainrule EXPR name=value ...            values and gradients on every wire
        chainrule code|explain|check|diagnose TARGET ...
                                                 staged code, the pass in words, a verdict, or
                                                 what is odd and where it began
+       chainrule draw TARGET -o FILE.svg        the circuit as a picture
        chainrule demo                           the note's circuits and programs
 
 a TARGET is an expression, a script, or a function:
@@ -33,6 +35,7 @@ options:
   --style d|df     code: name the gradient of x dx, or dfdx (default: d)
   --claimed FILE   check: also check the gradients that this Python file computes, such as
                    the saved output of `chainrule code`
+  -o FILE          draw: the SVG file to write
   --decimals N     print every number with N decimals
   --plain          no colours
   --debug          tracebacks for errors
@@ -53,6 +56,7 @@ def _parser() -> _Parser:
     parser.add_argument("--of")
     parser.add_argument("--style", default="d")
     parser.add_argument("--claimed")
+    parser.add_argument("-o", "--output")
     parser.add_argument("--decimals", type=int)
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("--debug", action="store_true")
@@ -64,7 +68,7 @@ def _parser() -> _Parser:
 def _protected(arguments: Sequence[str]) -> list[str]:
     """Expressions that begin with a minus, kept from being read as options."""
     return [
-        f" {a}" if a.startswith("-") and not a.startswith("--") and a != "-h" else a
+        f" {a}" if a.startswith("-") and not a.startswith("--") and a not in ("-h", "-o") else a
         for a in arguments
     ]
 
@@ -110,6 +114,8 @@ def _run(options: argparse.Namespace) -> int:
     if verb == "code":
         print(worked.code(options.style), end="")
         return 0
+    if verb == "draw":
+        return _draw(worked, options)
     if verb == "diagnose":
         print(worked.diagnose())
         return 0
@@ -122,6 +128,25 @@ def _run(options: argparse.Namespace) -> int:
         print(verdict)
         return 0 if verdict else 1
     print(worked.text(decimals=options.decimals, color=color), end="")
+    return 0
+
+
+def _draw(worked: Worked, options: argparse.Namespace) -> int:
+    """The SVG to a file, or to the output where that is not a terminal."""
+    drawing = worked.draw(decimals=options.decimals)
+    if options.output is None:
+        if sys.stdout.isatty():
+            raise InputError("say where to draw: chainrule draw TARGET ... -o circuit.svg")
+        print(drawing)
+        return 0
+    if not options.output.endswith(".svg"):
+        raise InputError(f"drawings are .svg files; got {options.output}")
+    try:
+        with open(options.output, "w", encoding="utf-8") as file:
+            file.write(drawing)
+    except OSError as error:
+        raise InputError(f"cannot write {options.output}: {error.strerror}") from None
+    print(f"drew {options.output}")
     return 0
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.circuit.record import Gate
+from chainrule.circuit.record import BY_COUNT, Gate
 from chainrule.circuit.types import Type, promote
 from chainrule.errors import ShapeError
 from chainrule.gates.define import gate
@@ -498,3 +498,5 @@ kron = gate(
     words="multiplies {dout} by the other input, block by block: {inputs} get the sums",
     samples=((_SQUARE, np.array([[1.0, -2.0], [0.5, 3.0]])), (_SQUARE, np.array([1.0, -2.0]))),
 )
+
+BY_COUNT["einsum"] = einsumming

@@ -26,7 +26,8 @@ class Carrier:
         gate = BY_NUMPY.get(function)
         if gate is None or gate.bind is None:
             return NotImplemented
-        operands, attrs = gate.bind(*args, **kwargs)
+        bound = gate.bind(*args, **kwargs)
+        gate, operands, attrs = bound if len(bound) == 3 else (gate, *bound)
         return gate(*operands, **attrs)
 
     __hash__ = object.__hash__  # == records a stage, so identity hashes

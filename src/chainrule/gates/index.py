@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.circuit.record import Gate
+from chainrule.circuit.record import BY_COUNT, Gate
 from chainrule.circuit.types import Type
 from chainrule.errors import ShapeError, UnsupportedError
 from chainrule.gates.define import gate
@@ -138,7 +138,7 @@ def _bind_index(x: Any, key: Any) -> Bound:
     names = iter(names_of_indices(len(arrays)))
     found = tuple(next(names) if hasattr(item, "shape") else item for item in items)
     if arrays:
-        return chosen(indexing(len(arrays)), (x, *arrays), {"key": ()}, key=found)
+        return chosen(indexing(len(arrays)), (x, *arrays), key=found)
     return (x,), {"key": found}
 
 
@@ -650,3 +650,6 @@ diag = gate(
     samples=((np.array([1.0, -2.0, 0.5]),), (_X,)), sample_attrs=({"k": 0}, {"k": 1}, {"k": -2}),
     error_samples=((np.zeros((2, 2, 2)),),),
 )
+
+BY_COUNT["index"] = indexing
+BY_COUNT["scatter_add"] = scattering

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.circuit.record import Gate
+from chainrule.circuit.record import BY_COUNT, Gate
 from chainrule.circuit.types import Type
 from chainrule.errors import ShapeError
 from chainrule.gates.define import gate
@@ -258,7 +258,7 @@ def _bind_repeat(a: Any, repeats: Any, axis: Any = None) -> Bound:
             f"and x is {list(shape)}"
         )
     places = np.repeat(np.arange(length), counts)
-    return chosen(take, (a, places), {"repeats": 1, "axis": 0}, axis=axis)
+    return chosen(take, (a, places), axis=axis)
 
 
 def _repeat_back(dout: Any, x: Any, repeats: int, axis: int | None) -> Any:
@@ -284,3 +284,6 @@ repeat = gate(
     sample_attrs=({"repeats": 2, "axis": None}, {"repeats": 3, "axis": 0},
                   {"repeats": 2, "axis": 1}),
 )
+
+BY_COUNT["concatenate"] = concatenating
+BY_COUNT["stack"] = stacking

@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.circuit.record import BY_METHOD, BY_NUMPY, Gate, kind_id
-from chainrule.circuit.types import Type, type_id
+from chainrule.circuit.record import BY_METHOD, BY_NUMPY, Gate
+from chainrule.circuit.types import Type
 from chainrule.errors import ShapeError
 from chainrule.gates.define import gate
 
 Shape = tuple[int, ...]
-Bound = tuple[tuple[Any, ...], dict[str, Any]]  # operands and attrs
+Bound = tuple[Any, ...]  # (operands, attrs), or (another gate, operands, attrs)
 Bind = Callable[..., Bound]
 
 
@@ -75,15 +75,10 @@ def names_of(count: int) -> str:
 
 
 def chosen(
-    chosen_gate: Gate, operands: Sequence[Any], same: Mapping[str, Any] | None = None, **attrs: Any
+    gate: Gate, operands: Sequence[Any], **attrs: Any
 ) -> Bound:
-    """What a `bind` gives when its arguments decide on another gate: that one is recorded now.
-
-    The stage bound itself is then only another name for it; same: its attrs that make it so.
-    """
-    out = chosen_gate(*operands, **attrs)
-    kind_id(alias, (), type_id(out))  # so that an entry's copy of alias is never interned
-    return (out,), dict(same or {})
+    """What a `bind` gives when its arguments decide on another gate."""
+    return gate, operands, attrs
 
 
 def entry(bind: Bind, *functions: Callable[..., Any], method: str | None = None) -> None:

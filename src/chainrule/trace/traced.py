@@ -101,14 +101,11 @@ class Traced(Carrier):
         return self.shape[0]
 
     def __iter__(self) -> Any:
-        raise _cannot("a traced array was taken apart item by item", "use whole-array operations")
+        frame = user_frame(_frame(1))
+        return iter([call(BY_OPERATOR["getitem"], frame, self, i) for i in range(len(self))])
 
     def __getitem__(self, key: Any) -> Any:
-        gate = BY_OPERATOR.get("getitem")
-        if gate is None:
-            raise _cannot("a traced array was indexed", "indexing has no gate yet; pass the parts "
-                          "in as separate arguments, or as a list of numbers")
-        return call(gate, _frame(1), self, key)
+        return call(BY_OPERATOR["getitem"], user_frame(_frame(1)), self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         raise _cannot("an argument was written to: x[...] = value",
@@ -156,11 +153,12 @@ def known_numpy() -> list[str]:
 
 def call(gate: Gate, frame: Any, *args: Any, **kwargs: Any) -> Any:
     """Apply a gate to NumPy-style arguments, written at a frame."""
-    if gate.bind is None:
-        operands, attrs = args, kwargs
-    else:
+    operands: Sequence[Any] = args
+    attrs: Mapping[str, Any] = kwargs
+    if gate.bind is not None:
         try:
-            operands, attrs = gate.bind(*args, **kwargs)
+            bound = gate.bind(*args, **kwargs)  # (operands, attrs), or another gate before them
+            gate, operands, attrs = bound if len(bound) == 3 else (gate, *bound)
         except ShapeError as error:
             raise ShapeError(f"{error}{where(frame)}") from None
         except TypeError as error:

@@ -1,0 +1,53 @@
+"""A worked circuit's forms: files, notebooks, other inputs."""
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.errors import InputError, OutputError
+
+
+def f(x, y):
+    q = x + y
+    return q * x
+
+
+def test_saved_files(tmp_path):
+    w = cr.circuit(f)(2.0, 3.0)
+    for name, begins in (("c.svg", "<svg"), ("c.txt", "f(x, y)"), ("c.py", "def f_grad")):
+        w.save(tmp_path / name)
+        assert (tmp_path / name).read_text(encoding="utf-8").startswith(begins)
+    with pytest.raises(InputError, match=r"write .svg, .txt or .py"):
+        w.save(tmp_path / "c.png")
+
+
+def test_what_a_notebook_shows():
+    bundle = cr.circuit(f)(2.0, 3.0)._repr_mimebundle_()
+    assert bundle["image/svg+xml"].startswith("<svg") and "q = x + y" in bundle["text/plain"]
+
+
+def test_the_drawing_is_the_same_every_time():
+    assert cr.circuit(f)(2.0, 3.0).draw() == cr.circuit(f)(2.0, 3.0).draw()
+
+
+def test_at_other_inputs():
+    w = cr.circuit(f)(2.0, 3.0)
+    assert w.at(x=1).gradients == {"x": 5.0, "y": 1.0}
+    assert w.gradients == {"x": 7.0, "y": 2.0}
+    with pytest.raises(InputError, match="no argument 'z'; arguments: x, y"):
+        w.at(z=1)
+    with pytest.raises(InputError, match=r"x has shape \[2\], but the circuit was traced"):
+        w.at(x=np.ones(2))
+
+
+def test_outputs_that_cannot_be_worked():
+    with pytest.raises(OutputError, match="does not depend on its arguments"):
+        cr.circuit(lambda x: 3.0)(1.0)
+    with pytest.raises(OutputError, match="output_grad="):
+        cr.circuit(lambda x: x * np.ones(3))(1.0)
+
+
+def test_integer_arrays_stay_constants():
+    w = cr.circuit(lambda x, n: (x * n).sum())(np.ones(3), np.arange(3))
+    assert list(w.gradients) == ["x"]
+    np.testing.assert_array_equal(w.gradients["x"], [0, 1, 2])
