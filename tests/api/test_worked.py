@@ -51,3 +51,17 @@ def test_integer_arrays_stay_constants():
     w = cr.circuit(lambda x, n: (x * n).sum())(np.ones(3), np.arange(3))
     assert list(w.gradients) == ["x"]
     np.testing.assert_array_equal(w.gradients["x"], [0, 1, 2])
+
+
+DATA = np.arange(20.0)
+
+
+def test_captured_arrays_keep_their_names():
+    local = np.ones(20)
+    w = cr.circuit(lambda x: (x * DATA + local).sum())(np.ones(20))
+    assert "def f_grad(x, *, DATA, local):" in w.code()
+    space = {}
+    exec(compile(str(w.code()), "<printed>", "exec"), space)
+    value, dx = space["f_grad"](np.ones(20), DATA=DATA, local=local)
+    assert value == w.value
+    np.testing.assert_array_equal(dx, DATA)

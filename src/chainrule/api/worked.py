@@ -353,7 +353,8 @@ def circuit(f: Callable[..., Any]) -> Callable[..., Worked]:
             raise OutputError(
                 f"{name} returned {out!r:.60}, which does not depend on its arguments"
             )
-        return _worked(trace, wire, arguments, "f" if name == "<lambda>" else name, output_grad)
+        name = "f" if name == "<lambda>" else name
+        return _worked(trace, wire, arguments, name, output_grad, outside=_variables_of(f))
 
     return worked
 
@@ -375,14 +376,35 @@ def _tree(lifted: Lifted) -> Any:
 
 def _worked(
     trace: Trace, wire: int, arguments: Sequence[Argument], name: str, output_grad: Any,
-    prelude: tuple[str, ...] | None = None,
+    prelude: tuple[str, ...] | None = None, outside: Mapping[str, Any] | None = None,
 ) -> Worked:
     plain = with_names(trace.circuit([wire], title=name), trace)
+    plain = plain.with_(names={**_captured_names(trace, outside or {}), **plain.names})
     if not plain.name(wire):
         plain = plain.with_(names={**plain.names, wire: (_output_name(plain, name),)})
     inputs = tuple(trace.values[w] for w in trace.inputs)
     dout = _output_gradient(output_grad, trace.values[wire], name)
     return Worked(with_groups(plain), tuple(arguments), inputs, dout, prelude, name)
+
+
+def _variables_of(f: Callable[..., Any]) -> dict[str, Any]:
+    """Variables a function reads from outside: of the functions round it, and of its module."""
+    code = getattr(f, "__code__", None)
+    if code is None:
+        return {}
+    found = {n: f.__globals__[n] for n in code.co_names if n in f.__globals__}
+    for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:
+            continue  # not assigned yet
+    return found
+
+
+def _captured_names(trace: Trace, outside: Mapping[str, Any]) -> dict[int, tuple[str, ...]]:
+    """The user's names for arrays that a function read from outside."""
+    names = {id(value): name for name, value in outside.items()}
+    return {w: (names[id(a)],) for w, a in trace.captured.items() if id(a) in names}
 
 
 def _output_name(plain: Circuit, name: str) -> str:

@@ -47,13 +47,14 @@ class Trace:
     """Rows, places and values recorded so far. Only traced values append to it."""
 
     __slots__ = (
-        "_root", "_stack", "birth", "call", "calls", "copies", "decisions", "frame", "inputs",
+        "_root", "_stack", "birth", "call", "calls", "captured", "copies", "decisions", "frame", "inputs",
         "is_nested", "limit", "log", "names", "packed", "spill", "values",
     )
 
     def __init__(self, *, copies: bool = False) -> None:
         self.birth = next(_births)
         self.copies = copies  # keep copies of arrays: the trace outlives the call
+        self.captured: dict[int, Any] = {}  # constant wire -> the user's own array, if copied
         self.is_nested = False  # holds values of an older trace, which goes on recording
         self.log: list[int] = []
         self.limit = CHUNK  # -1 once the trace is closed
@@ -87,6 +88,7 @@ class Trace:
     def constant(self, value: Any) -> int:
         """A new constant holding a number, an array, or a value of an older trace."""
         if self.copies and isinstance(value, np.ndarray):
+            self.captured[len(self.values)] = value
             value = value.copy()
         return self._leaf(kind_id(CONSTANT, (), type_id(value)), value)
 

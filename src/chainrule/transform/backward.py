@@ -121,7 +121,7 @@ def backpropagate(
             term = chain(partial, dout, one) if kind.by_partials else called(partial)
             if term is None:
                 continue
-            if live is not None and term is not dout:
+            if live is not None and partial.__class__ is not int:
                 term = select(kind, live, term)
             mask = sent[index] if sent else None
             target = KINDS[kinds[wire]]

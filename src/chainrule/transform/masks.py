@@ -61,8 +61,12 @@ def _moved(kind: Kind, live: Mask, inputs: Sequence[Any], out: Any) -> Any:
 
 
 def select(kind: Kind, live: Mask, term: Any) -> Any:
-    """A product under a mask: 0 where it is dead, whatever was multiplied."""
-    return where(live(), term, 0) if kind.gate.family == "elementwise" else term
+    """A product under a mask: 0 where it is dead, whatever was multiplied.
+
+    A choice multiplies nothing: it routes a gradient that is 0 there already.
+    """
+    multiplies = kind.gate.family == "elementwise" and kind.gate.mask is None
+    return where(live(), term, 0) if multiplies else term
 
 
 def fit_mask(mask: Mask | None, out: Type, target: Type) -> Mask | None:
