@@ -7,10 +7,10 @@ names, as a table of values and gradients, and with a verdict against finite dif
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from chainrule.api.derivatives import hessian, hvp, jacobian, jvp, linearize
 from chainrule.api.eager import grad, value_and_grad, vjp
 
 if TYPE_CHECKING:
+    from chainrule.api.derivatives import hessian, hvp, jacobian, jvp, linearize
     from chainrule.api.dimensions import Dimensions
     from chainrule.api.jit import Jitted
     from chainrule.api.worked import Worked
@@ -89,4 +89,8 @@ def __getattr__(name: str) -> Any:
         from chainrule.api.worked import Worked
 
         return Worked
+    if name in ("hessian", "hvp", "jacobian", "jvp", "linearize"):
+        from chainrule.api import derivatives
+
+        return getattr(derivatives, name)
     raise AttributeError(f"module 'chainrule' has no attribute {name!r}")

@@ -15,16 +15,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.api.inputs import Lifted, lift, parameter_names
-from chainrule.backends.numpy import compile_source
-from chainrule.circuit.circuit import NOTHING, Circuit, Group
+from chainrule.circuit.circuit import Circuit, Group
 from chainrule.circuit.types import FLOAT, WEAK, type_id
-from chainrule.code.tight import tight_backward
 from chainrule.errors import InputError, OutputError, ShapeError
 from chainrule.trace.trace import Trace
 from chainrule.trace.traced import Traced
-from chainrule.transform.backward import backpropagate_numbers, with_backward
+from chainrule.transform.backward import backpropagate_numbers
 from chainrule.transform.grouping import find_groups
-from chainrule.transform.simplify import simplify
 
 LARGEST = 10_000  # rows; above, a backward program is not worth compiling
 KEPT = 2_000_000  # integers in the structures remembered, all together
@@ -216,18 +213,9 @@ def _by_rules(
 
 
 def _program(circuit: Circuit, known: Known, seeded: bool) -> Program:
-    """The tight backward program of a structure, compiled."""
-    output = circuit.outputs[0]
-    inputs = circuit.inputs
-    done = with_backward(
-        circuit.with_(groups=known.groups), output, inputs, gradient_is_input=seeded
-    )
-    gradient = done.parts[0].gradient
-    outputs = [gradient[w] for w in inputs if gradient[w] != NOTHING]
-    short = simplify(done, outputs=outputs, parts=False, varying=known.varying)
-    ends = iter(short.outputs)
-    wanted = [next(ends) if gradient[w] != NOTHING else NOTHING for w in inputs]
-    return compile_source(tight_backward(short, wanted, known.varying), "backward")
+    from chainrule.api.program import compiled  # only gradients taken again need it
+
+    return compiled(circuit.with_(groups=known.groups), seeded, known.varying)
 
 
 def _delivered(run: Run, found: Sequence[Any], dout: Any) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ A wire is an integer: the row that makes it. Row r has one entry in each column:
     operand  wires it reads, all of them smaller than r
     origin   >= 0: index into `origins`; -1: none; <= -2: differentiates row -2 - origin
 
+(The records here have no slots: there are few of each, and making slots costs at import.)
 Inputs and constants are rows too, without operands. `Wire` and `Stage` are views made on request.
 """
 
@@ -23,7 +24,7 @@ Column = array  # of C ints
 NOTHING = -1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Origin:
     """Where the user wrote a stage: file, line, column, target name, enclosing function."""
 
@@ -39,7 +40,7 @@ class Origin:
         return f"{self.file} line {self.line}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Part:
     """A derivative that belongs to a circuit: which wire holds which gradient.
 
@@ -54,7 +55,7 @@ class Part:
     terms: Sequence[int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Group:
     """A run of stages that is one gate in meaning; an annotation, the stages stay."""
 
@@ -65,7 +66,7 @@ class Group:
     is_closed: bool = True
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Circuit:
     """Inputs, stages in order, outputs. Everything else about a function is read from here."""
 
@@ -86,6 +87,9 @@ class Circuit:
 
     def __len__(self) -> int:
         return len(self.kind)
+
+    def __repr__(self) -> str:
+        return f"<circuit {self.title}: {len(self.inputs)} inputs, {len(self)} rows>"
 
     def kind_of(self, wire: int) -> Kind:
         """Gate, attrs and type of the row that makes a wire."""
@@ -164,7 +168,7 @@ class Circuit:
         return sum(c.itemsize * len(c) for c in columns) + 8 * len(self.constants)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wire:
     """A view of one wire: what connects stages."""
 
@@ -200,7 +204,7 @@ class Wire:
         return f"<wire {self.name or self.index}: {self.type}>"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Stage:
     """A view of one row: a gate applied to wires."""
 

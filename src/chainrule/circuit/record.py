@@ -18,7 +18,7 @@ Rule = Callable[..., Any]
 Sample = tuple[Any, ...]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, match_args=False)  # what is not used costs at import
 class Gate:
     """One kind of gate. Rules are written with gates on handles, so they can be drawn again.
 
@@ -135,7 +135,7 @@ def differentiable_gates() -> Iterable[Gate]:
     return (gate for gate in GATES if gate.is_differentiable)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Kind:
     """A gate with its settings and the type of its output: what a row of a circuit is."""
 

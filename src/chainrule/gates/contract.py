@@ -12,7 +12,6 @@
 """
 
 import operator
-import string
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -39,6 +38,8 @@ from chainrule.gates.move import (
     some_axes,
     transpose,
 )
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of einsum's subscripts
 
 
 def _product(types: Sequence[Type]) -> Type:
@@ -369,10 +370,10 @@ def _explicit(subscripts: str, shapes: Sequence[Shape]) -> tuple[list[str], str]
     terms = left.split(",")
     if len(terms) != len(shapes):
         raise TypeError(f"{left!r} is for {len(terms)} arrays, {len(shapes)} given")
-    wrong = set(subscripts.replace("...", "").replace("->", "")) - set(string.ascii_letters + ",")
+    wrong = set(subscripts.replace("...", "").replace("->", "")) - set(LETTERS + ",")
     if wrong or any(t.count("...") > 1 for t in (*terms, right)):
         raise TypeError(f"subscripts are letters, commas, -> and ...: {subscripts!r}")
-    free = [c for c in string.ascii_letters if c not in subscripts]
+    free = [c for c in LETTERS if c not in subscripts]
     more = [len(s) - len(t) + 3 if "..." in t else 0 for t, s in zip(terms, shapes, strict=True)]
     rest = "".join(free[: max([0, *more])])
     ends = [rest[len(rest) - max(n, 0) :] for n in more]
@@ -482,7 +483,7 @@ def _kron_back(dout: Any, x: Any, y: Any, by_y: bool) -> Any:
     shapes = _kron_shapes(shape_of(x), shape_of(y))
     rank = len(shapes[0])
     apart = reshape(dout, shape=tuple(n for pair in zip(*shapes, strict=True) for n in pair))
-    letters = string.ascii_letters[: 2 * rank]
+    letters = LETTERS[: 2 * rank]
     own, other, seen = (1, 0, x) if by_y else (0, 1, y)
     subscripts = f"{letters},{letters[other::2]}->{letters[own::2]}"
     total = einsum_2(apart, _as_shape(seen, shapes[other]), subscripts=subscripts, optimize=False)

@@ -18,15 +18,17 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import CodeType, FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from chainrule.circuit.circuit import NOTHING, Circuit
 from chainrule.circuit.record import CONSTANT, INPUT, KINDS, kind_id
 from chainrule.circuit.types import type_id
 from chainrule.errors import TraceError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _births = itertools.count(1)
 WIDTH = 5  # integers a row
@@ -47,8 +49,8 @@ class Trace:
     """Rows, places and values recorded so far. Only traced values append to it."""
 
     __slots__ = (
-        "_root", "_stack", "birth", "call", "calls", "captured", "copies", "decisions", "frame", "inputs",
-        "is_nested", "limit", "log", "names", "packed", "spill", "values",
+        "_root", "_stack", "birth", "call", "calls", "captured", "copies", "decisions", "frame",
+        "inputs", "is_nested", "limit", "log", "names", "packed", "spill", "values",
     )
 
     def __init__(self, *, copies: bool = False) -> None:
@@ -157,7 +159,7 @@ class Trace:
         """What a compiled backward program depends on, apart from literal numbers."""
         return (*self.log, *self.spill)
 
-    def rows(self) -> npt.NDArray[np.int32]:
+    def rows(self) -> "npt.NDArray[np.int32]":
         """All rows, [rows, 5]: kind, two operands, call, last instruction."""
         chunks = [*self.packed, np.array(self.log, np.int32).reshape(-1, WIDTH)]
         return np.concatenate(chunks)
@@ -178,7 +180,7 @@ class Trace:
         )
 
     def _operands(
-        self, rows: npt.NDArray[np.int32], start: npt.NDArray[np.int32]
+        self, rows: "npt.NDArray[np.int32]", start: "npt.NDArray[np.int32]"
     ) -> "array[int]":
         """The operands of all rows, one after another."""
         operand = np.zeros(int(start[-1]), np.int32)
@@ -191,13 +193,13 @@ class Trace:
         return _column(operand)
 
 
-def _column(values: npt.NDArray[Any]) -> "array[int]":
+def _column(values: "npt.NDArray[Any]") -> "array[int]":
     column = array("i")
     column.frombytes(np.ascontiguousarray(values, np.int32).tobytes())
     return column
 
 
-def _kind_tables(stop: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+def _kind_tables(stop: int) -> "tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]":
     """Per kind: how many operands it has, and whether it is a constant."""
     gates = [KINDS[k].gate for k in range(stop)]
     arity = np.array([len(g.inputs) for g in gates], np.int32)
