@@ -21,7 +21,7 @@ def run(quick: bool) -> None:
     print(f"whole process, start to end, above numpy: {extra:.1f} ms")
     inside = 1e3 * median(import_alone() for _ in range(5 if quick else 41))
     verdict = "within" if inside <= AIM else "over"
-    print(f"the import itself, numpy being there: {inside:.1f} ms, {verdict} the aim of {AIM:.0f} ms")
+    print(f"the import itself, after numpy: {inside:.1f} ms, {verdict} the aim of {AIM:.0f} ms")
 
 
 def import_alone() -> float:
