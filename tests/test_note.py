@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.api.worked import expression, script
+from chainrule.api.sources import expression, script
 from chainrule.code.staged import line_map
 
 NEURON = """\

@@ -39,9 +39,9 @@ def circuit(f: Callable[..., Any]) -> "Callable[..., Worked]":
 
     output_grad=: the gradient of an array output, of its shape; a number needs none.
     """
-    from chainrule.api import worked  # with its views and checks, loaded when first asked for
+    from chainrule.api import sources  # with views and checks, loaded when first asked for
 
-    return worked.circuit(f)
+    return sources.circuit(f)
 
 
 def check_grads(

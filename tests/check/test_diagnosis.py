@@ -3,7 +3,7 @@
 import numpy as np
 
 import chainrule as cr
-from chainrule.api.worked import expression
+from chainrule.api.sources import expression
 
 
 def test_n5_names_the_exp_gate_and_proposes_the_group():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.api.worked import script
+from chainrule.api.sources import script
 from chainrule.circuit.record import BY_NAME
 from chainrule.gates import functions
 from chainrule.gates.choose import clip, relu

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.api.worked import expression
+from chainrule.api.sources import expression
 from chainrule.backends import stepwise
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import NOTHING

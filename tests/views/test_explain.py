@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.api.worked import expression
+from chainrule.api.sources import expression
 
 
 def words(source, **values):

@@ -1,16 +1,14 @@
 """Worked: a circuit with its readings. What was computed, ready to be read in every form."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, wraps
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chainrule.api.eager import Run as EagerRun
-from chainrule.api.eager import as_output_gradient, output_wire
-from chainrule.api.inputs import Lifted, as_input, lift, parameter_names
+from chainrule.api.inputs import as_input
 from chainrule.backends import stepwise
 from chainrule.backends.numpy import run_source
 from chainrule.check.circuits import check, check_gradients, fork_terms
@@ -26,11 +24,7 @@ from chainrule.code.staged import (
     staged_function,
     staged_script,
 )
-from chainrule.errors import ExpressionError, InputError, OutputError
-from chainrule.trace.expression import expression_circuit
-from chainrule.trace.names import with_names
-from chainrule.trace.script import run_script
-from chainrule.trace.trace import Trace
+from chainrule.errors import ExpressionError, InputError
 from chainrule.transform.backward import local_gradients, unit, with_backward
 from chainrule.transform.grouping import find_groups, with_groups
 from chainrule.transform.simplify import simplify
@@ -39,7 +33,7 @@ from chainrule.views.picture import picture
 from chainrule.views.svg import Theme
 from chainrule.views.terminal import render
 
-_ONE = 1.0  # this very object stands for "the output's gradient is 1, nobody gave another"
+ONE = 1.0  # this very object stands for "the output's gradient is 1, nobody gave another"
 
 
 class Drawing(str):
@@ -73,7 +67,7 @@ class Worked:
     circuit: Circuit
     arguments: tuple[Argument, ...]
     inputs: tuple[Any, ...]
-    output_gradient: Any = _ONE
+    output_gradient: Any = ONE
     prelude: tuple[str, ...] | None = None  # a script's plain statements; None for a function
     name: str = "f"
     source: str = ""  # of an expression
@@ -90,7 +84,7 @@ class Worked:
     def readings(self) -> Readings:
         """Values and gradients on all wires."""
         dout = self.output_gradient
-        if dout is _ONE:
+        if dout is ONE:
             dout = unit(self.circuit.type_of(self.circuit.outputs[0]))
         with np.errstate(all="ignore"):
             return stepwise.run(self._backward, (*self.inputs, dout))
@@ -171,7 +165,7 @@ class Worked:
             raise InputError(f'style is "d" (dx) or "df" (dfdx), not {style!r}')
         c = self.circuit
         output = c.outputs[0]
-        seeded = self.output_gradient is not _ONE
+        seeded = self.output_gradient is not ONE
         full = with_backward(
             c, output, c.inputs, gradient_is_input=seeded, named=gets_a_line(c) - {output}
         )
@@ -211,7 +205,7 @@ class Worked:
             space = run_source(code)
             if self.prelude is None:
                 given = [_filled(a.tree, self._input) for a in self.arguments]
-                if self.output_gradient is not _ONE:
+                if self.output_gradient is not ONE:
                     given.append(self.output_gradient)
                 found = space[f"{self.name}_grad"](*given)[1]
                 gradients = found if len(self.arguments) > 1 else (found,)
@@ -323,133 +317,3 @@ def _fill_inputs(tree: Any, value: Any, name: str, inputs: dict[int, Any]) -> No
     items = tree.items() if isinstance(tree, dict) else enumerate(tree)
     for key, child in items:
         _fill_inputs(child, value[key], f"{name}[{key!r}]", inputs)
-
-
-# ---- where worked circuits come from
-
-
-def circuit(f: Callable[..., Any]) -> Callable[..., Worked]:
-    """What chainrule.circuit does."""
-
-    @wraps(f)
-    def worked(*args: Any, output_grad: Any = None, **kwargs: Any) -> Worked:
-        trace = Trace(copies=True)
-        names = [*parameter_names(f, len(args)), *kwargs]
-        given = [*args, *kwargs.values()]
-        lifted = [_lift_if_real(trace, v, n) for v, n in zip(given, names, strict=True)]
-        called_with = [x.value if isinstance(x, Lifted) else x for x in lifted]
-        try:
-            out = f(*called_with[: len(args)],
-                    **dict(zip(kwargs, called_with[len(args):], strict=True)))
-        finally:
-            trace.close()
-        name = getattr(f, "__name__", "f")
-        wire = output_wire(EagerRun(trace, (), out), f)
-        arguments = [
-            Argument(n, _tree(x)) for n, x in zip(names, lifted, strict=True)
-            if isinstance(x, Lifted)
-        ]
-        if wire is None:
-            raise OutputError(
-                f"{name} returned {out!r:.60}, which does not depend on its arguments"
-            )
-        name = "f" if name == "<lambda>" else name
-        return _worked(trace, wire, arguments, name, output_grad, outside=_variables_of(f))
-
-    return worked
-
-
-def _lift_if_real(trace: Trace, value: Any, name: str) -> Any:
-    """Inputs of the real numbers in an argument; arguments without any stay as they are."""
-    if isinstance(value, str | bytes | bool | np.bool_) or value is None:
-        return value
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind != "f":
-        return value
-    return lift(trace, value, name, lenient=True)
-
-
-def _tree(lifted: Lifted) -> Any:
-    if lifted.spec is None:
-        return lifted.wires[0]
-    return lifted.spec.unflatten([None if w < 0 else w for w in lifted.wires])
-
-
-def _worked(
-    trace: Trace, wire: int, arguments: Sequence[Argument], name: str, output_grad: Any,
-    prelude: tuple[str, ...] | None = None, outside: Mapping[str, Any] | None = None,
-) -> Worked:
-    plain = with_names(trace.circuit([wire], title=name), trace)
-    plain = plain.with_(names={**_captured_names(trace, outside or {}), **plain.names})
-    if not plain.name(wire):
-        plain = plain.with_(names={**plain.names, wire: (_output_name(plain, name),)})
-    inputs = tuple(trace.values[w] for w in trace.inputs)
-    dout = _output_gradient(output_grad, trace.values[wire], name)
-    return Worked(with_groups(plain), tuple(arguments), inputs, dout, prelude, name)
-
-
-def _variables_of(f: Callable[..., Any]) -> dict[str, Any]:
-    """Variables a function reads from outside: of the functions round it, and of its module."""
-    code = getattr(f, "__code__", None)
-    if code is None:
-        return {}
-    found = {n: f.__globals__[n] for n in code.co_names if n in f.__globals__}
-    for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
-        try:
-            found[name] = cell.cell_contents
-        except ValueError:
-            continue  # not assigned yet
-    return found
-
-
-def _captured_names(trace: Trace, outside: Mapping[str, Any]) -> dict[int, tuple[str, ...]]:
-    """The user's names for arrays that a function read from outside."""
-    names = {id(value): name for name, value in outside.items()}
-    return {w: (names[id(a)],) for w, a in trace.captured.items() if id(a) in names}
-
-
-def _output_name(plain: Circuit, name: str) -> str:
-    """The function's own name for an output that has none, unless a variable has it."""
-    taken = {n for names in plain.names.values() for n in names}
-    return name if name not in taken else f"{name}_out"
-
-
-def _output_gradient(given: Any, value: Any, name: str) -> Any:
-    if given is not None:
-        return as_output_gradient(given, value)
-    if getattr(value, "shape", ()) != ():
-        raise OutputError(
-            f"{name} gives an array of shape {list(value.shape)}: say what the gradient of it is, "
-            f"with output_grad= an array of that shape"
-        )
-    return _ONE
-
-
-def script(
-    source: str, filename: str = "<script>", wrt: Sequence[str] | None = None, of: str | None = None
-) -> Worked:
-    """Work out a script of plain staged code; see the command `chainrule code script.py`."""
-    found: dict[str, Lifted] = {}
-
-    def make_input(trace: Trace, value: Any, name: str) -> Any:
-        found[name] = lift(trace, value, name)
-        return found[name].value
-
-    done = run_script(source, filename, make_input, wrt, of)
-    arguments = [Argument(n, _tree(x)) for n, x in found.items()]
-    return _worked(done.trace, done.out.wire, arguments, done.of, None, done.prelude)
-
-
-def expression(source: str, values: Mapping[str, Any]) -> Worked:
-    """Work out an expression of numbers, names, operators and functions."""
-    inputs = {n: as_input(v, n) for n, v in values.items()}
-    plain = expression_circuit(source, inputs)
-    names = [plain.name(w) or "x" for w in plain.inputs]
-    arguments = tuple(Argument(n, w) for n, w in zip(names, plain.inputs, strict=True))
-    given = tuple(inputs[n] for n in names)
-    prelude = tuple(f"{n} = {values[n]!r}" for n in names)
-    return Worked(with_groups(plain), arguments, given, _ONE, prelude, plain.title, source.strip())
-
-
-def script_file(path: str, wrt: Sequence[str] | None = None, of: str | None = None) -> Worked:
-    """Work out a script file."""
-    return script(Path(path).read_text(encoding="utf-8"), path, wrt, of)

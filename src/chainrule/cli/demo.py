@@ -1,6 +1,7 @@
 """The demo: three circuits and two programs on which backpropagation is usually taught."""
 
-from chainrule.api.worked import Worked, expression, script
+from chainrule.api.sources import expression, script
+from chainrule.api.worked import Worked
 
 NEURON = """\
 w = [2, -3, -3]

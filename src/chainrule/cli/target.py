@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.api.worked import Worked, circuit, expression, script
+from chainrule.api.sources import circuit, expression, script
+from chainrule.api.worked import Worked
 from chainrule.errors import ChainruleError, ExpressionError, InputError
 
 MOST_ELEMENTS = 10**6
