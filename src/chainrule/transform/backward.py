@@ -80,7 +80,7 @@ def backpropagate(
     observer: Observer | None = None,
     inside: bool = False,
 ) -> list[Any]:
-    """Gradients by row, None where nothing arrives; only those of `wrt` unless observed.
+    """Gradients of `wrt`, by row, None where nothing arrives; an observer sees all others.
 
     dout: the gradient of the output, of the output's shape. `one` marks the dout that is exactly
     1, by which nothing need be multiplied. With `inside`, stages inside a closed group get
@@ -133,7 +133,7 @@ def backpropagate(
                 mask = fit_mask(mask, kind.type, target.type)
                 note_mask(masks, wire, mask, first=gradients[wire] is None)
             _send(gradients, wire, position, term, observer)
-        if observer is None and row not in wanted:
+        if row not in wanted:
             gradients[row] = None
     return gradients
 
@@ -294,17 +294,33 @@ def unit(t: Type) -> Any:
     return 1.0 if t.weak or t.dtype == np.float64 else t.dtype.type(1)
 
 
+class _Handles(Sequence[Any]):
+    """A handle for each wire, made when asked for: a million kept ones would slow every pass."""
+
+    def __init__(self, builder: Builder) -> None:
+        self.builder = builder
+
+    def __len__(self) -> int:
+        return len(self.builder)
+
+    def __getitem__(self, wire: Any) -> Any:
+        return Handle(self.builder, wire)
+
+
 class _Recorder(Observer):
     """Stamps each new stage with the row it differentiates, and notes the terms."""
 
-    def __init__(self, builder: Builder, edges: int, named: Container[int]) -> None:
+    def __init__(self, builder: Builder, circuit: Circuit, named: Container[int]) -> None:
         self.builder = builder
-        self.terms = array("i", [NOTHING]) * edges
+        self.terms = array("i", [NOTHING]) * len(circuit.operand)
+        self.gradient = array("i", [NOTHING]) * len(circuit)
         self.named = named
 
     def at(self, row: int, dout: Any) -> Any:
         self.builder.origin = -2 - row
-        return move.alias(dout) if row in self.named else dout
+        dout = move.alias(dout) if row in self.named else dout
+        self.gradient[row] = self.wire(dout)
+        return dout
 
     def sent(self, position: int, term: Any) -> None:
         self.terms[position] = self.wire(term)
@@ -339,15 +355,14 @@ def with_backward(
         dout = Handle(b, b.input(circuit.type_of(output), name))
     else:
         dout = Handle(b, b.constant(unit(circuit.type_of(output))))
-    recorder = _Recorder(b, len(circuit.operand), named)
+    recorder = _Recorder(b, circuit, named)
     found = backpropagate(
-        circuit, [Handle(b, w) for w in range(len(circuit))], output, dout, wrt,
+        circuit, _Handles(b), output, dout, wrt,
         groups=circuit.groups, one=None if gradient_is_input else dout, observer=recorder,
         inside=inside,
     )
-    gradient = array("i", [NOTHING]) * len(circuit)
-    for wire, handle in enumerate(found):
-        if handle is not None:
-            gradient[wire] = recorder.wire(handle)
-    b.parts.append(Part("backward", output, dout.wire, gradient, recorder.terms))
+    for wire in wrt:
+        if wire <= output and found[wire] is not None:
+            recorder.gradient[wire] = recorder.wire(found[wire])
+    b.parts.append(Part("backward", output, dout.wire, recorder.gradient, recorder.terms))
     return b.build(circuit.outputs)
