@@ -1,4 +1,4 @@
-"""Machine code for numbers: calls, compile times, and the errors of exp and log."""
+"""Machine code for numbers: calls, compile times, and the errors of its functions."""
 
 import math
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from chainrule.api.jit import jit
 from chainrule.backends.llvm.call import Compiled
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import Circuit
+from chainrule.circuit.record import BY_NAME
 from chainrule.circuit.types import FLOAT, TYPES
 from chainrule.gates.elementwise import exp, log, maximum, power
 from chainrule.gates.handle import Handle
@@ -178,6 +179,7 @@ def _errors(count: int) -> None:
         ("log", log, mpmath.log, [(x,) for x in bases]),
         ("log near 1", log, mpmath.log, [(x,) for x in rng.uniform(0.5, 2, count)]),
         ("power", power, mpmath.power, list(zip(bases, exponents, strict=True))),
+        *_others(mpmath, rng, count),
     ):
         b = Builder(name)
         inputs = [Handle(b, b.input(TYPES[FLOAT], n)) for n in gate.inputs]
@@ -187,6 +189,20 @@ def _errors(count: int) -> None:
             found = [_error(machine(*p)[0], t) for p, t in zip(points, true, strict=True)]
             numpys = [_error(gate.evaluate(*p), t) for p, t in zip(points, true, strict=True)]
         print(f"  {name:10}  chainrule {max(found):.2f}   numpy {max(numpys):.2f}")
+
+
+def _others(mpmath: Any, rng: Any, count: int) -> list[tuple[str, Any, Any, Any]]:
+    """Name, gate, true function and points of the functions of one number beside exp and log."""
+    near, unit = rng.normal(size=count) * 4, rng.uniform(-1, 1, count)
+    rows = (
+        ("expm1", mpmath.expm1, near), ("log1p", mpmath.log1p, np.abs(near)),
+        ("tanh", mpmath.tanh, near), ("sinh", mpmath.sinh, near), ("cosh", mpmath.cosh, near),
+        ("arcsinh", mpmath.asinh, near), ("arccosh", mpmath.acosh, 1 + near**2),
+        ("arctanh", mpmath.atanh, unit), ("arctan", mpmath.atan, near),
+        ("arcsin", mpmath.asin, unit), ("arccos", mpmath.acos, unit),
+        ("sin", mpmath.sin, near), ("cos", mpmath.cos, near), ("tan", mpmath.tan, near),
+    )
+    return [(name, BY_NAME[name], true, [(x,) for x in xs]) for name, true, xs in rows]
 
 
 def _error(got: Any, true: Any) -> float:

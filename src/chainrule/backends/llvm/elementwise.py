@@ -2,67 +2,25 @@
 
 A row is a function of the writer, the kind of the output and the operands; it gives the value's
 name. It converts its operands to the kind it computes in: "f" for real numbers, "i" for whole
-numbers, "b" for flags. Gates that are not here are decomposed (see plan.py).
+numbers, "b" for flags. Rows that choose or round are in choose.py, calls of our own
+functions in functions.py. Gates that have no row are decomposed (see prepare.py).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-from chainrule.backends.llvm.lines import FLAG, REAL, WHOLE, Lines
+from chainrule.backends.llvm import choose, functions
+from chainrule.backends.llvm.lines import Lines
+from chainrule.backends.llvm.values import IR_TYPE, Row, Value, as_kind, as_kinds
 from chainrule.circuit.record import Gate
 from chainrule.errors import UnsupportedError
 from chainrule.gates import elementwise, move, reduce, sigmoid
-
-IR_TYPE = {"f": REAL, "i": WHOLE, "b": FLAG}
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """What a wire carries: the name of a value, or a number known already."""
-
-    kind: str  # a key of IR_TYPE
-    name: str
-    number: float | int | bool | None = None
-
-    def __str__(self) -> str:
-        return self.name if self.number is None else repr(self.number)
-
-
-Row = Callable[[Lines, str, Sequence[Value]], str]
-
-
-def as_kind(w: Lines, kind: str, x: Value) -> str:
-    """The text of a value in another kind: whole numbers as reals, flags as 0 and 1."""
-    if x.number is not None:
-        return _constant(w, kind, x.number)
-    if x.kind == kind:
-        return x.name
-    if kind == "b":  # nan is true, as in NumPy
-        is_real = x.kind == "f"
-        return w.compare("une", x.name, 0.0) if is_real else w.compare_whole("ne", x.name, 0)
-    if kind == "i" and x.kind == "f":
-        raise UnsupportedError("machine code does not cut real numbers to whole ones")
-    how = {("b", "i"): "zext", ("b", "f"): "uitofp", ("i", "f"): "sitofp"}[x.kind, kind]
-    return w.convert(how, x.name, IR_TYPE[x.kind], IR_TYPE[kind])
-
-
-def _constant(w: Lines, kind: str, number: float | int | bool) -> str:
-    if kind == "f":
-        return w.number(float(number))
-    if kind == "b":
-        return "true" if number else "false"
-    return str(int(number))
-
-
-def _as_kinds(w: Lines, kind: str, operands: Sequence[Value]) -> list[str]:
-    return [as_kind(w, kind, x) for x in operands]
 
 
 def _arithmetic(real: str, whole: str, flag: str = "") -> Row:
     """An instruction for each kind; NumPy adds flags by or, and multiplies them by and."""
 
     def row(w: Lines, kind: str, operands: Sequence[Value]) -> str:
-        x, y = _as_kinds(w, kind, operands)
+        x, y = as_kinds(w, kind, operands)
         if kind == "f":
             return w.real(real, x, y)
         return w.whole(whole, x, y) if kind == "i" else w.flag(flag, x, y)
@@ -71,19 +29,19 @@ def _arithmetic(real: str, whole: str, flag: str = "") -> Row:
 
 
 def _divide(w: Lines, kind: str, operands: Sequence[Value]) -> str:
-    return w.div(*_as_kinds(w, "f", operands))
+    return w.div(*as_kinds(w, "f", operands))
 
 
 def _negate(w: Lines, kind: str, operands: Sequence[Value]) -> str:
-    (x,) = _as_kinds(w, kind, operands)
+    (x,) = as_kinds(w, kind, operands)
     return w.neg(x) if kind == "f" else w.whole("sub", 0, x)
 
 
 def _comparison(real: str, whole: str) -> Row:
     def row(w: Lines, kind: str, operands: Sequence[Value]) -> str:
         if any(x.kind == "f" for x in operands):
-            return w.compare(real, *_as_kinds(w, "f", operands))
-        return w.compare_whole(whole, *_as_kinds(w, "i", operands))
+            return w.compare(real, *as_kinds(w, "f", operands))
+        return w.compare_whole(whole, *as_kinds(w, "i", operands))
 
     return row
 
@@ -92,24 +50,6 @@ def _where(w: Lines, kind: str, operands: Sequence[Value]) -> str:
     condition, x, y = operands
     test = as_kind(w, "b", condition)
     return w.select(test, as_kind(w, kind, x), as_kind(w, kind, y), IR_TYPE[kind])
-
-
-def _maximum(w: Lines, kind: str, operands: Sequence[Value]) -> str:
-    """y where it is larger or nan, else x; x stays where it is nan, or equal."""
-    if kind == "b":
-        return w.flag("or", *_as_kinds(w, kind, operands))
-    x, y = _as_kinds(w, kind, operands)
-    if kind == "i":
-        return w.select(w.compare_whole("sgt", y, x), y, x, WHOLE)
-    larger = w.flag("or", w.compare("ogt", y, x), w.compare("uno", y, y))
-    return w.select(larger, y, x)
-
-
-def _function(name: str) -> Row:
-    def row(w: Lines, kind: str, operands: Sequence[Value]) -> str:
-        return w.call(name, *_as_kinds(w, "f", operands))
-
-    return row
 
 
 def _power(w: Lines, kind: str, operands: Sequence[Value]) -> str:
@@ -133,7 +73,7 @@ def _power(w: Lines, kind: str, operands: Sequence[Value]) -> str:
 
 def _sigmoid(w: Lines, kind: str, operands: Sequence[Value]) -> str:
     """exp(min(x, 0)) / (1 + exp(-|x|)), where one of the two exponentials is exp(-|x|)."""
-    (x,) = _as_kinds(w, "f", operands)
+    (x,) = as_kinds(w, "f", operands)
     e = w.call("exp", w.neg(w.intrinsic("fabs", x)))
     return w.div(w.select(w.compare("olt", x, 0.0), e, 1.0), w.add(e, 1.0))
 
@@ -151,9 +91,6 @@ ROWS: Mapping[Gate, Row] = {
     elementwise.divide: _divide,
     elementwise.negate: _negate,
     elementwise.power: _power,
-    elementwise.exp: _function("exp"),
-    elementwise.log: _function("log"),
-    elementwise.maximum: _maximum,
     elementwise.where: _where,
     elementwise.greater: _comparison("ogt", "sgt"),
     elementwise.greater_equal: _comparison("oge", "sge"),
@@ -166,4 +103,6 @@ ROWS: Mapping[Gate, Row] = {
         (move.alias, move.cast, move.reshape, move.broadcast_to, move.transpose, reduce.sum_),
         _same,
     ),
+    **choose.ROWS,
+    **functions.ROWS,
 }

@@ -6,10 +6,11 @@ Both point to slots of 8 bytes: a real number as a double, whole numbers and fla
 have the user's names; names that begin with a dot, or hold one, are ours.
 """
 
-from chainrule.backends.llvm.elementwise import IR_TYPE, ROWS, Value, as_kind
+from chainrule.backends.llvm.elementwise import ROWS
+from chainrule.backends.llvm.functions import FUNCTIONS
 from chainrule.backends.llvm.lines import REAL, WHOLE, Lines
-from chainrule.backends.llvm.math import FUNCTIONS
 from chainrule.backends.llvm.plan import Plan, Step
+from chainrule.backends.llvm.values import IR_TYPE, Value, as_kind
 
 CORE = "core"
 

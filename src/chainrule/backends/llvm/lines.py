@@ -10,7 +10,7 @@ No instruction carries a fast-math flag, so each rounds as written; fma stands w
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 REAL, WHOLE, FLAG = "double", "i64", "i1"
 
@@ -78,6 +78,11 @@ class Lines:
         self.called[name] = len(operands)
         return self._call(f"chainrule.{name}", operands)
 
+    def library(self, name: str, x: str) -> str:
+        """A function of a real that the C library has, found in the running process."""
+        self.intrinsics.add(f"declare {REAL} @{name}({REAL})")
+        return self._call(name, [x])
+
     def _call(self, name: str, operands: Sequence[str]) -> str:
         return self.line(f"call {REAL} @{name}({', '.join(f'{REAL} {x}' for x in operands)})")
 
@@ -105,6 +110,18 @@ class Lines:
         """x where the condition holds, else y; neither is computed again, and no nan leaks."""
         x, y = self._texts((x, y))
         return self.line(f"select {FLAG} {condition}, {kind} {x}, {kind} {y}")
+
+    def either(self, condition: str, near: Callable[[], str], far: Callable[[], str]) -> str:
+        """A real by one of two ways, each written by a call; only the one taken is computed.
+
+        For functions of our own that branch once, at their end: neither way may branch itself.
+        """
+        self.text += [f"  br {FLAG} {condition}, label %near, label %far", "near:"]
+        first = near()
+        self.text += ["  br label %end", "far:"]
+        second = far()
+        self.text += ["  br label %end", "end:"]
+        return self.line(f"phi {REAL} [ {first}, %near ], [ {second}, %far ]")
 
     def bits(self, x: str) -> str:
         """A real's bits as a whole number."""

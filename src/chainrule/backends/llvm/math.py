@@ -16,9 +16,10 @@ doubles after Dekker.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from chainrule.backends.llvm.lines import REAL, WHOLE, Lines
+from chainrule.backends.llvm.twofold import Two, polynomial, product, quick_sum
 
 LN2 = 0.6931471805599453
 LN2_REST = 2.3190468138462996e-17  # ln 2 - LN2
@@ -48,16 +49,6 @@ ATANH = (
     0.06666646712795038, 0.05883473133596818, 0.052266866299918266, 0.05394465064747185,
 )
 
-Two = tuple[str, str]  # a number as the sum of two doubles, the second far smaller
-
-
-def polynomial(w: Lines, x: str, coefficients: Sequence[float]) -> str:
-    """c0 + c1 x + c2 x**2 + ..."""
-    value: str | float = coefficients[-1]
-    for c in reversed(coefficients[:-1]):
-        value = w.fma(value, x, c)
-    return str(value)
-
 
 def exp(w: Lines, x: str) -> str:
     """e ** x."""
@@ -71,20 +62,33 @@ def _exp(w: Lines, x: str, rest: str | None = None) -> str:
     n = w.sub(rounded, ROUND)
     r = w.fma(n, -LN2, x)  # exact: both are multiples of 2**-54, and |r| < 1/2
     low = w.mul(n, -LN2_REST) if rest is None else w.fma(n, -LN2_REST, rest)
-    r, low = _quick_sum(w, r, low)
+    high, low = exp_of_rest(w, r, low)
+    return scaled(w, w.add(high, low), w.whole("sub", w.bits(rounded), ROUND_BITS))
+
+
+def exp_two(w: Lines, x: str) -> tuple[Two, str]:
+    """exp(x) / 2 ** n as a sum of two doubles, good to 2**-56, and the whole number n."""
+    rounded = w.fma(x, PER_LN2, ROUND)
+    n = w.sub(rounded, ROUND)
+    value = quick_sum(w, *exp_of_rest(w, w.fma(n, -LN2, x), w.mul(n, -LN2_REST)))
+    return value, w.whole("sub", w.bits(rounded), ROUND_BITS)
+
+
+def exp_of_rest(w: Lines, r: str, low: str) -> Two:
+    """exp(r + low) for |r| <= ln 2 / 2, as 1 + r and the rest."""
+    r, low = quick_sum(w, r, low)
     tail = w.fma(w.mul(r, r), polynomial(w, r, EXP), low)
-    top, lost = _quick_sum(w, 1.0, r)
-    power = w.whole("sub", w.bits(rounded), ROUND_BITS)
-    return _scaled(w, w.add(top, w.add(lost, tail)), power)
+    top, lost = quick_sum(w, 1.0, r)
+    return top, w.add(lost, tail)
 
 
-def _scaled(w: Lines, x: str, n: str) -> str:
+def scaled(w: Lines, x: str, n: str) -> str:
     """x * 2 ** n in two steps, so that overflow and subnormals round once and rightly."""
     half = w.whole("ashr", n, 1)
-    return w.mul(w.mul(x, _two_to(w, half)), _two_to(w, w.whole("sub", n, half)))
+    return w.mul(w.mul(x, two_to(w, half)), two_to(w, w.whole("sub", n, half)))
 
 
-def _two_to(w: Lines, n: str) -> str:
+def two_to(w: Lines, n: str) -> str:
     return w.from_bits(w.whole("shl", w.whole("add", n, 1023), 52))
 
 
@@ -130,7 +134,7 @@ def _power_of_size(w: Lines, size: str, y: str) -> str:
     """size ** y for finite size > 0; y beyond 2**65 only overflows or underflows."""
     y = w.select(w.compare("ogt", y, 2.0**65), 2.0**65, y)
     y = w.select(w.compare("olt", y, -(2.0**65)), -(2.0**65), y)
-    high, low = _log_two(w, size)
+    high, low = log_two(w, size)
     product = w.mul(y, high)
     rest = w.fma(y, low, w.fma(y, high, w.neg(product)))
     above, below = w.compare("ogt", product, 710.0), w.compare("olt", product, -746.0)
@@ -154,19 +158,25 @@ def _signed_power(w: Lines, x: str, y: str, value: str) -> str:
     return w.select(is_one, 1.0, value)
 
 
-def _log_two(w: Lines, x: str) -> Two:
+def log_two(w: Lines, x: str) -> Two:
     """log(x) as a sum of two doubles, for finite x > 0: atanh's series, its first terms doubled."""
     m, n = _split(w, x)
     high, low = _ratio(w, m)
     z = w.mul(high, high)
     z_low = w.fma(high, w.add(low, low), w.fma(high, high, w.neg(z)))
-    t, t_low = _quick_sum(w, THIRD, w.mul(z, polynomial(w, z, ATANH)))
-    u, u_low = _product(w, (z, z_low), (t, w.add(t_low, THIRD_REST)))
-    v, v_low = _product(w, (high, low), (u, u_low))
-    s, s_low = _quick_sum(w, high, v)
+    t, t_low = quick_sum(w, THIRD, w.mul(z, polynomial(w, z, ATANH)))
+    u, u_low = product(w, (z, z_low), (t, w.add(t_low, THIRD_REST)))
+    v, v_low = product(w, (high, low), (u, u_low))
+    s, s_low = quick_sum(w, high, v)
     s_low = w.add(s_low, w.add(low, v_low))
-    total, lost = _quick_sum(w, w.mul(n, LN2_SHORT), w.add(s, s))
-    return _quick_sum(w, total, w.add(lost, w.fma(n, LN2_SHORT_REST, w.add(s_low, s_low))))
+    total, lost = quick_sum(w, w.mul(n, LN2_SHORT), w.add(s, s))
+    return quick_sum(w, total, w.add(lost, w.fma(n, LN2_SHORT_REST, w.add(s_low, s_low))))
+
+
+def log_of_two(w: Lines, x: Two) -> Two:
+    """log of a sum of two doubles, for finite x > 0."""
+    high, low = log_two(w, x[0])
+    return quick_sum(w, high, w.add(low, w.div(x[1], x[0])))
 
 
 def _ratio(w: Lines, m: str) -> Two:
@@ -176,18 +186,6 @@ def _ratio(w: Lines, m: str) -> Two:
     s = w.div(f, d)
     remainder = w.fma(w.neg(s), d_low, w.fma(w.neg(s), d, f))
     return s, w.div(remainder, d)
-
-
-def _product(w: Lines, x: Two, y: Two) -> Two:
-    high = w.mul(x[0], y[0])
-    low = w.fma(x[0], y[0], w.neg(high))
-    return high, w.add(low, w.fma(x[0], y[1], w.mul(x[1], y[0])))
-
-
-def _quick_sum(w: Lines, x: str | float, y: str) -> Two:
-    """x + y and what its rounding lost, for |x| >= |y| or x = 0."""
-    total = w.add(x, y)
-    return total, w.sub(y, w.sub(total, x))
 
 
 FUNCTIONS: dict[str, Callable[..., str]] = {"exp": exp, "log": log, "power": power}

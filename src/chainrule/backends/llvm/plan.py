@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.backends.llvm.elementwise import IR_TYPE, Value
 from chainrule.backends.llvm.prepare import prepared
+from chainrule.backends.llvm.values import IR_TYPE, Value
 from chainrule.circuit.circuit import Circuit, Origin
 from chainrule.circuit.record import CONSTANT, INPUT, Gate, Kind
 from chainrule.errors import UnsupportedError

@@ -1,0 +1,180 @@
+"""Rows of gates that choose, round, or divide with a remainder, and of flags.
+
+Each gives NumPy's bits. max(-0.0, 0.0) is either zero, as NumPy's choice differs between
+processors; rounding keeps the sign of zero, where Python's floats through math.floor lose it.
+remainder calls `fmod` of the C library, which is exact.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from chainrule.backends.llvm.lines import WHOLE, Lines
+from chainrule.backends.llvm.values import Row, Value, as_kinds
+from chainrule.circuit.record import Gate
+from chainrule.errors import UnsupportedError
+from chainrule.gates import choose, elementwise, functions
+
+
+def _chosen(real: str, whole: str, flag: str) -> Row:
+    """y where it compares so to x or is nan, else x; x stays where it is nan, or equal."""
+
+    def row(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+        x, y = as_kinds(w, kind, operands)
+        if kind == "b":
+            return w.flag(flag, x, y)
+        if kind == "i":
+            return w.select(w.compare_whole(whole, y, x), y, x, WHOLE)
+        return w.select(w.flag("or", w.compare(real, y, x), w.compare("uno", y, y)), y, x)
+
+    return row
+
+
+_maximum, _minimum = _chosen("ogt", "sgt", "or"), _chosen("olt", "slt", "and")
+
+
+def _clip(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    x, low, high = operands
+    return _minimum(w, kind, [Value(kind, _maximum(w, kind, [x, low])), high])
+
+
+def _relu(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    """0 where x <= 0, else x: nan stays."""
+    (x,) = as_kinds(w, kind, operands)
+    if kind == "f":
+        return w.select(w.compare("ole", x, 0.0), 0.0, x)
+    return w.select(w.compare_whole("sle", x, 0), "0", x, WHOLE) if kind == "i" else x
+
+
+# ---- one number
+
+
+def _square(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    (x,) = as_kinds(w, kind, operands)
+    return w.mul(x, x) if kind == "f" else w.whole("mul", x, x)
+
+
+def _reciprocal(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    return w.div(1.0, *as_kinds(w, _real(kind, "reciprocal"), operands))
+
+
+def _abs(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    (x,) = as_kinds(w, kind, operands)
+    if kind == "f":
+        return w.intrinsic("fabs", x)
+    if kind == "b":
+        return x
+    return w.select(w.compare_whole("slt", x, 0), w.whole("sub", 0, x), x, WHOLE)
+
+
+def _sign(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    """1 above 0, -1 below; 0.0 at either zero; nan stays."""
+    (x,) = as_kinds(w, kind, operands)
+    if kind == "i":
+        below = w.select(w.compare_whole("slt", x, 0), "-1", "0", WHOLE)
+        return w.select(w.compare_whole("sgt", x, 0), "1", below, WHOLE)
+    one = w.intrinsic("copysign", w.number(1.0), x)
+    value = w.select(w.compare("oeq", x, 0.0), 0.0, one)
+    return w.select(w.compare("uno", x, x), x, value)
+
+
+def _intrinsic(name: str) -> Row:
+    """A function that LLVM has, of reals; it leaves whole numbers as they are."""
+
+    def row(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+        (x,) = as_kinds(w, kind, operands)
+        return w.intrinsic(name, x) if kind == "f" else x
+
+    return row
+
+
+# ---- division with remainder
+
+
+def _real(kind: str, name: str) -> str:
+    if kind != "f":
+        raise UnsupportedError(f"machine code has no {name} of whole numbers")
+    return kind
+
+
+def _divided(name: str, give: Callable[[Lines, str, str, str, str], str]) -> Row:
+    """A row of x, y, fmod(x, y) and whether that has the sign that y has not."""
+
+    def row(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+        x, y = as_kinds(w, _real(kind, name), operands)
+        rest = w.real("frem", x, y)
+        crosses = w.flag("xor", w.compare("olt", rest, 0.0), w.compare("olt", y, 0.0))
+        return give(w, x, y, rest, w.flag("and", w.compare("une", rest, 0.0), crosses))
+
+    return row
+
+
+def _remainder(w: Lines, x: str, y: str, rest: str, crosses: str) -> str:
+    """A number with the sign of y; nan where y is 0."""
+    value = w.select(crosses, w.add(rest, y), rest)
+    zero = w.intrinsic("copysign", w.number(0.0), y)
+    return w.select(w.compare("oeq", rest, 0.0), zero, value)
+
+
+def _floor_divide(w: Lines, x: str, y: str, rest: str, crosses: str) -> str:
+    """(x - rest) / y is whole but for rounding; x / y where y is 0."""
+    exact = w.div(w.sub(x, rest), y)
+    exact = w.select(crosses, w.sub(exact, 1.0), exact)
+    floor = w.intrinsic("floor", exact)
+    floor = w.select(w.compare("ogt", w.sub(exact, floor), 0.5), w.add(floor, 1.0), floor)
+    quotient = w.div(x, y)
+    zero = w.intrinsic("copysign", w.number(0.0), quotient)
+    floor = w.select(w.compare("oeq", exact, 0.0), zero, floor)
+    return w.select(w.compare("oeq", y, 0.0), quotient, floor)
+
+
+# ---- flags
+
+
+def _logical(operation: str) -> Row:
+    def row(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+        x, y = as_kinds(w, "b", operands)
+        return w.flag(operation, x, y)
+
+    return row
+
+
+def _logical_not(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    (x,) = as_kinds(w, "b", operands)
+    return w.flag("xor", x, "true")
+
+
+def _bitwise(operation: str) -> Row:
+    def row(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+        x, y = as_kinds(w, kind, operands)
+        return w.flag(operation, x, y) if kind == "b" else w.whole(operation, x, y)
+
+    return row
+
+
+def _invert(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    (x,) = as_kinds(w, kind, operands)
+    return w.flag("xor", x, "true") if kind == "b" else w.whole("xor", x, -1)
+
+
+ROWS: Mapping[Gate, Row] = {
+    elementwise.maximum: _maximum,
+    choose.minimum: _minimum,
+    choose.clip: _clip,
+    choose.relu: _relu,
+    functions.square: _square,
+    functions.sqrt: _intrinsic("sqrt"),
+    functions.reciprocal: _reciprocal,
+    functions.abs_: _abs,
+    functions.sign: _sign,
+    functions.floor: _intrinsic("floor"),
+    functions.ceil: _intrinsic("ceil"),
+    functions.trunc: _intrinsic("trunc"),
+    functions.rint: _intrinsic("rint"),
+    functions.remainder: _divided("remainder", _remainder),
+    functions.floor_divide: _divided("floor_divide", _floor_divide),
+    choose.logical_and: _logical("and"),
+    choose.logical_or: _logical("or"),
+    choose.logical_not: _logical_not,
+    choose.bitwise_and: _bitwise("and"),
+    choose.bitwise_or: _bitwise("or"),
+    choose.invert: _invert,
+}
