@@ -179,3 +179,15 @@ def test_explain_and_diagnose(capsys):
     assert code == 0 and "lowers f, three times as fast" in out
     code, out, _ = run(capsys, "diagnose", "x * y", "x=1e-3", "y=1e3")
     assert code == 0 and out.startswith("imbalance: multiply swaps x")
+
+
+def test_lists_come_to_functions_as_arrays(capsys, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("import numpy as np\ndef f(w, x):\n    return np.maximum(w @ x, 0)\n")
+    code, out, _ = run(capsys, f"{path}:f", "w=[1,2]", "x=[3,4]")
+    assert code == 0 and "[3.00 4.00]" in out or "[3 4]" in out
+
+
+def test_expressions_know_functions_and_not_what_serves_rules(capsys):
+    _, _, err = run(capsys, "foo(x)", "x=1")
+    assert "tanh" in err and "accumulate" not in err and "polygamma" not in err

@@ -27,7 +27,7 @@ usage: chainrule EXPR name=value ...            values and gradients on every wi
 a TARGET is an expression, a script, or a function:
   chainrule "(x + y) * z" x=-2 y=5 z=-4
   chainrule code script.py --wrt x,y --of f
-  chainrule check file.py:function x=3 y=-4
+  chainrule check file.py:function x=3 y=-4     (a list, w=[1,2], comes as an array)
 
 options:
   --wrt NAMES      a script's variables to differentiate by, with commas (default: all numbers)

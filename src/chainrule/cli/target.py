@@ -32,7 +32,7 @@ def load(target: Target) -> Worked:
     if colon and path.endswith(".py"):
         _no_script_options(target)
         f = _function(path, function)
-        values = _values(target.values)
+        values = {n: _argument(n, v) for n, v in _values(target.values).items()}
         try:
             return circuit(f)(**values)
         except TypeError as error:
@@ -98,6 +98,11 @@ def _number(name: str, value: Any) -> Any:
     if value.__class__ in (str, bytes, bool) or array.size > MOST_ELEMENTS:
         raise InputError(f"{name} must be a number, or up to {MOST_ELEMENTS} numbers in a list")
     return array
+
+
+def _argument(name: str, value: Any) -> Any:
+    """A function's argument: lists of numbers come as arrays, everything else as it is."""
+    return _number(name, value) if isinstance(value, list) else value
 
 
 def _function(path: str, name: str) -> Callable[..., Any]:

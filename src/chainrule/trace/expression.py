@@ -186,7 +186,7 @@ def _parts(node: ast.expr) -> tuple[list[ast.expr], Gate | None]:
 
 
 def _function(name: str, count: int) -> Gate:
-    known = {g.name: g for g in GATES if g.family == "elementwise" and g.is_differentiable}
+    known = {g.name: g for g in GATES if _is_function(g)}
     gate = known.get(_OTHER_NAMES.get(name, name))
     if gate is None:
         names = sorted({*known, *_OTHER_NAMES} - {"where"})
@@ -195,6 +195,12 @@ def _function(name: str, count: int) -> Gate:
     if count != len(gate.inputs) and not (folds and count > 2):
         raise ExpressionError(f"{name} takes {len(gate.inputs)} values, {count} given")
     return gate
+
+
+def _is_function(gate: Gate) -> bool:
+    """True for elementwise gates that users know by name; some serve only in others' rules."""
+    is_known = bool(gate.numpy or gate.decompose) and gate.sample_attrs == ({},)
+    return gate.family == "elementwise" and gate.is_differentiable and is_known
 
 
 def _leaf(b: Builder, node: ast.expr, space: dict[str, Handle]) -> Handle:
