@@ -185,7 +185,7 @@ def test_lists_come_to_functions_as_arrays(capsys, tmp_path):
     path = tmp_path / "mine.py"
     path.write_text("import numpy as np\ndef f(w, x):\n    return np.maximum(w @ x, 0)\n")
     code, out, _ = run(capsys, f"{path}:f", "w=[1,2]", "x=[3,4]")
-    assert code == 0 and "[3.00 4.00]" in out or "[3 4]" in out
+    assert (code == 0 and "[3.00 4.00]" in out) or "[3 4]" in out
 
 
 def test_expressions_know_functions_and_not_what_serves_rules(capsys):
