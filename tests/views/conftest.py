@@ -61,7 +61,7 @@ def worked():
 
 @pytest.fixture(scope="session")
 def note():
-    """C1, N1 (and N2), P1, F1 of NOTE_CHECKS, by their labels there."""
+    """The note's circuits C1, N1 (and N2), P1 and F1, by the labels of its check list."""
     return SimpleNamespace(
         c1=work_out(product, -2.0, 5.0, -4.0),
         n1=work_out(neuron, 2.0, -1.0, -3.0, -2.0, -3.0),
