@@ -9,7 +9,7 @@ import numpy as np
 
 def compile_source(source: str, name: str) -> Callable[..., Any]:
     """The function `name` that a printed program defines."""
-    return run_source(source, f"<chainrule {name}>")[name]  # type: ignore[no-any-return]
+    return run_source(source, f"<chainrule {name}>")[name]  # type: ignore[no-any-return]  # printed
 
 
 def run_source(source: str, filename: str = "<chainrule>") -> dict[str, Any]:

@@ -125,7 +125,7 @@ def _most_settled(two_sided: Array, noise: Array) -> Slope:
 def _broken(values: Any) -> Array:
     """The numbers among `values` that are infinite or nan."""
     values = np.asarray(values, np.float64)
-    return values[~np.isfinite(values)]  # type: ignore[no-any-return]
+    return values[~np.isfinite(values)]  # type: ignore[no-any-return]  # numpy stubs
 
 
 def _nothing(centre: Any, weights: Any) -> Slope:

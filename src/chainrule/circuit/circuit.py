@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from chainrule.circuit.record import CONSTANT, INPUT, KINDS, Gate, Kind
+from chainrule.circuit.record import CONSTANT, KINDS, Gate, Kind
 from chainrule.circuit.types import Type
 
 Column = array  # of C ints
@@ -240,11 +240,6 @@ class Stage:
     def origin(self) -> Origin | None:
         """Where the user wrote it."""
         return self.circuit.origin_of(self.row)
-
-    @property
-    def is_input(self) -> bool:
-        """True for an input row."""
-        return self.gate is INPUT
 
     def __repr__(self) -> str:
         reads = ", ".join(str(w.name or w.index) for w in self.inputs)

@@ -166,7 +166,7 @@ def _applied(gate: Gate, operands: list[Handle]) -> Handle:
         for other in operands[1:]:
             out = gate(out, other)
         return out
-    return gate(*operands)  # type: ignore[no-any-return]
+    return gate(*operands)  # type: ignore[no-any-return]  # a Handle, of Handles
 
 
 def _parts(node: ast.expr) -> tuple[list[ast.expr], Gate | None]:

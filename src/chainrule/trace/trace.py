@@ -149,7 +149,7 @@ class Trace:
     def close(self) -> None:
         """End the recording and let go of the frames; values may still be read."""
         self.limit = -1
-        self.frame = self._root = None  # type: ignore[assignment]
+        self.frame = self._root = None  # type: ignore[assignment]  # closed: nobody reads them
         self._stack = []
 
     def __len__(self) -> int:

@@ -35,7 +35,7 @@ class Traced(Carrier):
     value: Any
 
     @property
-    def birth(self) -> int:  # type: ignore[override]
+    def birth(self) -> int:  # type: ignore[override]  # the trace's own
         """Birth number of the trace; the youngest records."""
         return self.trace.birth
 
@@ -133,7 +133,7 @@ class Traced(Carrier):
     @property
     def T(self) -> "Traced":
         """The transpose."""
-        return call(BY_NAME["transpose"], _frame(1), self)  # type: ignore[no-any-return]
+        return call(BY_NAME["transpose"], _frame(1), self)  # type: ignore[no-any-return]  # Traced
 
 
 # What NumPy says of an array without looking at its numbers; nothing flows back from it.

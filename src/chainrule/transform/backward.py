@@ -113,9 +113,7 @@ def backpropagate(
         sent = None
         if live is not None or kind.gate.mask is not None:
             sent = sent_masks(kind, live, inputs, values[row])
-        position = begin - 1
         for index, (wire, partial) in enumerate(zip(wires, terms, strict=True)):
-            position += 1
             if not active[wire]:
                 continue
             term = chain(partial, dout, one) if kind.by_partials else called(partial)
@@ -132,7 +130,7 @@ def backpropagate(
             if mask is not None or masks:
                 mask = fit_mask(mask, kind.type, target.type)
                 note_mask(masks, wire, mask, first=gradients[wire] is None)
-            _send(gradients, wire, position, term, observer)
+            _send(gradients, wire, begin + index, term, observer)
         if row not in wanted:
             gradients[row] = None
     return gradients
@@ -154,10 +152,10 @@ def _terms(kind: Kind, inputs: Sequence[Any], out: Any, dout: Any) -> Iterable[A
     """Per input: its partial where the kind goes by them, else the gradient it gets."""
     gate = kind.gate
     if gate.vjp is not None:
-        return gate.vjp(dout, *inputs, out, **kind.attrs)  # type: ignore[no-any-return]
+        return gate.vjp(dout, *inputs, out, **kind.attrs)  # type: ignore[no-any-return]  # rules are Any
     local = gate.local(*inputs, out, **kind.attrs)  # type: ignore[misc]  # active: it has one
     if kind.by_partials:
-        return local  # type: ignore[no-any-return]
+        return local  # type: ignore[no-any-return]  # rules are Any
     return [lambda p=p: chain(p, dout, None) for p in local]
 
 
@@ -225,7 +223,7 @@ def _through_group(
 ) -> None:
     """Differentiate a closed group as the one gate it means."""
     rule = group.gate.recognised_local or group.gate.local
-    partials = rule(*(values[w] for w in group.inputs), values[group.output])  # type: ignore[misc]
+    partials = rule(*(values[w] for w in group.inputs), values[group.output])  # type: ignore[misc]  # groups have one
     for wire, partial in zip(group.inputs, partials, strict=True):
         term = chain(partial, gradients[group.output], one) if active[wire] else None
         if term is None:

@@ -126,7 +126,7 @@ def _group_edge(s: Sheet, group: Group, wire: int) -> str:
     """The edge into a group that has digits where its gates one by one have none."""
     rule = group.gate.recognised_local or group.gate.local
     values = [_wide(s.readings.value(w)) for w in (*group.inputs, group.output)]
-    local = called(rule(*values)[group.inputs.index(wire)])  # type: ignore[misc]
+    local = called(rule(*values)[group.inputs.index(wire)])  # type: ignore[misc]  # groups have one
     upstream = s.gradient(group.output)
     return f"as one {group.gate.symbol}: local {s.printed(local)}, times upstream {upstream}"
 
@@ -184,7 +184,7 @@ def _partial(s: Sheet, row: int, index: int, values: Sequence[Any], one: Any) ->
     kind = s.circuit.kind_of(row)
     if kind.gate.local is not None:
         return called(kind.gate.local(*values, **kind.attrs)[index])
-    return called(kind.gate.vjp(one, *values, **kind.attrs)[index])  # type: ignore[misc]
+    return called(kind.gate.vjp(one, *values, **kind.attrs)[index])  # type: ignore[misc]  # it has no local
 
 
 # ---- words of a record

@@ -43,7 +43,7 @@ class Compiled:
     def __call__(self, *inputs: Any) -> list[Any]:
         """The outputs, as computed by the machine code."""
         try:
-            return self._numbers(*inputs)  # type: ignore[no-any-return]
+            return self._numbers(*inputs)  # type: ignore[no-any-return]  # a list, boxed
         except (struct.error, TypeError) as error:
             raise self._refused(inputs, error) from None
 
