@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from chainrule.api.derivatives import hessian, hvp, jacobian, jvp, linearize
     from chainrule.api.dimensions import Dimensions
     from chainrule.api.jit import Jitted
+    from chainrule.api.vmap import vmap
     from chainrule.api.worked import Worked
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "linearize",
     "value_and_grad",
     "vjp",
+    "vmap",
 ]
 __version__ = "0.1.0"
 
@@ -93,4 +95,8 @@ def __getattr__(name: str) -> Any:
         from chainrule.api import derivatives
 
         return getattr(derivatives, name)
+    if name == "vmap":
+        from chainrule.api.vmap import vmap
+
+        return vmap
     raise AttributeError(f"module 'chainrule' has no attribute {name!r}")

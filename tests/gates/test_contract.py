@@ -166,6 +166,79 @@ def test_a_compound_gate_equals_its_decomposition_and_its_spellings(gate):
             assert same(*sample, **attrs) == pytest.approx(gate.compute(sample, attrs), rel=1e-15)
 
 
+# ---- vmap is a loop
+
+
+def copies(x, count=3):
+    """A sample operand for several examples: numbers a little apart, flags and places rolled."""
+    x = np.asarray(x, float) if x.__class__ is int else np.asarray(x)
+    if x.dtype.kind == "f":
+        return np.stack([x * x.dtype.type(1 + 0.03 * n) for n in range(count)])
+    if not x.ndim:
+        return np.array([bool(x) ^ (n == 1) for n in range(count)])
+    return np.stack([np.roll(x, n, axis=-1) for n in range(count)])
+
+
+def mappings(sample):
+    """Which operands are mapped: all of them, and each by itself."""
+    every = tuple(0 for _ in sample)
+    alone = [tuple(0 if k == n else None for k in range(len(sample))) for n in range(len(sample))]
+    return dict.fromkeys([every, *alone])
+
+
+def batches(gate, dtype):
+    """(f, operands, in_axes) for every sample, its settings, and every choice of what is mapped."""
+    for sample, attrs in cases(gate):
+        typed = [np.asarray(x, dtype)[()] if i in real(sample) else x for i, x in enumerate(sample)]
+        for in_axes in mappings(sample):
+            operands = [copies(x) if a == 0 else x for x, a in zip(typed, in_axes, strict=True)]
+            yield (lambda *xs, attrs=attrs: gate(*xs, **attrs)), operands, in_axes
+
+
+def looped(f, operands, in_axes):
+    """f of each example, one after another, stacked."""
+    return [
+        f(*(x[n] if a == 0 else x for x, a in zip(operands, in_axes, strict=True)))
+        for n in range(3)
+    ]
+
+
+@pytest.mark.parametrize("gate", COMPUTING, ids=lambda g: g.name)
+def test_vmap_is_a_loop(gate):
+    for dtype in (np.float64, np.float32):
+        for f, operands, in_axes in batches(gate, dtype):
+            value = cr.vmap(f, in_axes)(*operands)
+            wanted = np.stack(looped(f, operands, in_axes))
+            assert (value.shape, value.dtype) == (wanted.shape, wanted.dtype)
+            np.testing.assert_allclose(value, wanted, rtol=8 * np.finfo(dtype).eps, atol=0)
+
+
+@pytest.mark.parametrize("gate", DIFFERENTIABLE, ids=lambda g: g.name)
+def test_the_gradient_of_vmap_is_that_of_a_loop(gate):
+    rng = np.random.default_rng(11)
+    for dtype in (np.float64, np.float32):
+        for f, operands, in_axes in batches(gate, dtype):
+            places = real(operands)
+            weights = rng.normal(size=(3, *np.shape(looped(f, operands, in_axes)[0])))
+
+            def gradient(outs, operands=operands, places=places, weights=weights):
+                def loss(*chosen):
+                    given = list(operands)
+                    for place, x in zip(places, chosen, strict=True):
+                        given[place] = x
+                    return sum(total(out * w) for out, w in zip(outs(given), weights, strict=True))
+
+                return cr.grad(loss, tuple(range(len(places))))(*(operands[p] for p in places))
+
+            found = gradient(lambda given, f=f, axes=in_axes: cr.vmap(f, axes)(*given))
+            wanted = gradient(lambda given, f=f, axes=in_axes: looped(f, given, axes))
+            for x, y in zip(found, wanted, strict=True):
+                assert np.asarray(x).dtype == np.asarray(y).dtype
+                np.testing.assert_allclose(
+                    x, y, rtol=16 * np.finfo(dtype).eps, atol=16 * np.finfo(dtype).eps
+                )
+
+
 @contextmanager
 def broken(gate, **changes):
     """The gate with a wrong rule, for as long as the block lasts."""

@@ -44,6 +44,7 @@ class Gate:
     # mask(live, *inputs, out, **attrs): per input, where what is sent is alive; see transform/masks
     mask: Rule | None = None
     passes_mask: bool = False  # a move whose vjp moves a mask as it moves a gradient
+    batch: Rule | None = None  # the gate for many examples at once; see gates/batched
     decompose: Rule | None = None
     spellings: tuple[Rule, ...] = ()  # ways a user writes this gate with others
     numpy: tuple[Callable[..., Any], ...] = ()

@@ -11,6 +11,7 @@
 | kron      | x with y at the place of each number  | dout times y, summed over each block         |
 """
 
+import math
 import operator
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -21,6 +22,7 @@ import numpy as np
 from chainrule.circuit.record import BY_COUNT, Gate
 from chainrule.circuit.types import Type, promote
 from chainrule.errors import ShapeError
+from chainrule.gates.batched import aligned, flat, moved, reshaped, shape_of_one, shifted
 from chainrule.gates.define import gate
 from chainrule.gates.index import diagonal
 from chainrule.gates.move import (
@@ -36,6 +38,7 @@ from chainrule.gates.move import (
     reshape,
     shape_of,
     some_axes,
+    squeeze,
     transpose,
 )
 
@@ -124,11 +127,28 @@ def _bind_product(x: Any, y: Any) -> Any:
     return (x, y), {}
 
 
+def _matmul_batch(gate: Gate, many: Sequence[bool], x: Any, y: Any) -> Any:
+    """One product of matrices where one does; else a stack of them."""
+    x_rank, y_rank = (len(shape_of_one(a, m)) for a, m in zip((x, y), many, strict=True))
+    if not many[1] and y_rank <= 2:
+        return gate(x, y)  # [n, ..., k] @ [k, p]
+    if not many[0] and x_rank <= 2 and y_rank == 1:
+        return gate(y, x if x_rank == 1 else _swap(x))  # [n, k] @ [k, m]
+    if x_rank == 1:
+        x = expand_dims(x, axis=(len(shape_of(x)) - 1,))  # a row
+    if y_rank == 1:
+        y = expand_dims(y, axis=(len(shape_of(y)),))  # a column
+    product = gate(*aligned(many, (x, y)))
+    rank = len(shape_of(product))
+    gone = (rank - 2,) * (x_rank == 1) + (rank - 1,) * (y_rank == 1)
+    return squeeze(product, axis=gone) if gone else product
+
+
 matmul = gate(
     "matmul", "x y", family="contract", symbol="@", evaluate=operator.matmul,
     infer=_product, code="{x} @ {y}", numpy=(np.matmul, np.dot), operator="matmul",
     method="dot",
-    bind=_bind_product,
+    bind=_bind_product, batch=_matmul_batch,
     vjp=lambda dout, x, y, out: (
         lambda: _back_to_x(dout, x, y), lambda: _back_to_y(dout, x, y),
     ),
@@ -165,10 +185,15 @@ def _bind_outer(a: Any, b: Any, out: Any = None) -> Bound:
     return (a, b), {}
 
 
+def _outer_batch(gate: Gate, many: Sequence[bool], x: Any, y: Any) -> Any:
+    x, y = (flat(a, m) for a, m in zip((x, y), many, strict=True))
+    return expand_dims(x, axis=(len(shape_of(x)),)) * expand_dims(y, axis=(len(shape_of(y)) - 1,))
+
+
 outer = gate(
     "outer", "x y", family="contract", evaluate=np.outer,
     infer=lambda types: Type((types[0].size, types[1].size), joined_dtype(types)),
-    code="np.outer({x}, {y})", numpy=(np.outer,), bind=_bind_outer,
+    code="np.outer({x}, {y})", numpy=(np.outer,), bind=_bind_outer, batch=_outer_batch,
     vjp=lambda dout, x, y, out: (
         lambda: _as_shape(matmul(dout, _flat(y)), shape_of(x)),
         lambda: _as_shape(matmul(_flat(x), dout), shape_of(y)),
@@ -210,9 +235,14 @@ def _bind_inner(a: Any, b: Any) -> Bound:
 _SQUARE = np.arange(6.0).reshape(2, 3) / 3
 _TALL = np.arange(12.0).reshape(4, 3) - 5
 
+def _inner_batch(gate: Gate, many: Sequence[bool], x: Any, y: Any) -> Any:
+    last = tuple((len(shape_of_one(a, m)) - 1,) for a, m in zip((x, y), many, strict=True))
+    return _tensordot_batch(tensordot, many, x, y, last)
+
+
 inner = gate(
     "inner", "x y", family="contract", evaluate=np.inner, infer=_inner_type,
-    code="np.inner({x}, {y})", numpy=(np.inner,), bind=_bind_inner,
+    code="np.inner({x}, {y})", numpy=(np.inner,), bind=_bind_inner, batch=_inner_batch,
     vjp=lambda dout, x, y, out: (
         lambda: _inner_back(dout, x, y), lambda: _inner_back_to_y(dout, x, y),
     ),
@@ -234,6 +264,9 @@ def _vdot_type(types: Sequence[Type]) -> Type:
 vdot = gate(
     "vdot", "x y", family="contract", evaluate=np.vdot, infer=_vdot_type,
     code="np.vdot({x}, {y})", numpy=(np.vdot,),
+    batch=lambda gate, many, x, y: _tensordot_batch(
+        tensordot, many, flat(x, many[0]), flat(y, many[1]), ((0,), (0,))
+    ),
     vjp=lambda dout, x, y, out: (
         lambda: _as_shape(dout * y, shape_of(x)), lambda: _as_shape(dout * x, shape_of(y)),
     ),
@@ -299,11 +332,38 @@ def _ordered(x: Any, names: Shape) -> Any:
     return transpose(x, axes=tuple(names.index(i) for i in range(len(names))))
 
 
+def _tensordot_batch(gate: Gate, many: Sequence[bool], x: Any, y: Any, axes: Pair) -> Any:
+    mine, its = axes
+    if not many[1]:
+        return gate(x, y, axes=(shifted(mine), its))
+    if not many[0]:
+        at = len(shape_of(x)) - len(mine)  # the free axes of x come before those of y
+        return moved(gate(x, y, axes=(mine, shifted(its))), (at,), (0,))
+    return _as_products(x, y, axes)
+
+
+def _as_products(x: Any, y: Any, axes: Pair) -> Any:
+    """A stack of matrix products: free axes of x as rows, of y as columns."""
+    mine, its = axes
+    x_shape, y_shape = shape_of_one(x, True), shape_of_one(y, True)
+    rows, columns = _free(len(x_shape), mine), _free(len(y_shape), its)
+    summed = math.prod(x_shape[i] for i in mine)
+    free = tuple(x_shape[i] for i in rows), tuple(y_shape[i] for i in columns)
+    left = reshaped(_in_order(x, (*rows, *mine)), True, (math.prod(free[0]), summed))
+    right = reshaped(_in_order(y, (*its, *columns)), True, (summed, math.prod(free[1])))
+    return reshaped(matmul(left, right), True, free[0] + free[1])
+
+
+def _in_order(x: Any, axes: Shape) -> Any:
+    """Many examples, each with its axes in another order."""
+    return x if axes == tuple(range(len(axes))) else transpose(x, axes=(0, *shifted(axes)))
+
+
 tensordot: Gate = gate(
     "tensordot", "x y", family="contract",
     evaluate=lambda x, y, axes: np.tensordot(x, y, axes)[()], infer=_tensordot_type,
     code=lambda attrs, operands: f"np.tensordot({{x}}, {{y}}, {attrs['axes']})",
-    numpy=(np.tensordot,), bind=_bind_tensordot,
+    numpy=(np.tensordot,), bind=_bind_tensordot, batch=_tensordot_batch,
     vjp=lambda dout, x, y, out, axes: (
         lambda: _tensordot_back(dout, x, y, *axes), lambda: _tensordot_back_to_y(dout, x, y, *axes),
     ),
@@ -427,6 +487,16 @@ def _einsum_code(attrs: Mapping[str, Any], operands: Sequence[Any]) -> str:
     return f"np.einsum({attrs['subscripts']!r}, {places}{extra})"
 
 
+def _einsum_batch(
+    gate: Gate, many: Sequence[bool], *arrays: Any, subscripts: str, optimize: bool | str
+) -> Any:
+    """One letter more, for the examples."""
+    terms, result = _split(subscripts)
+    new = next(c for c in LETTERS if c not in subscripts)
+    written = ",".join(new * m + term for term, m in zip(terms, many, strict=True))
+    return gate(*arrays, subscripts=f"{written}->{new}{result}", optimize=optimize)
+
+
 _EINSUM_SAMPLES: dict[int, tuple[str, ...]] = {
     1: ("ij->j", "ij->ji", "ij->"),
     2: ("ij,ik->jk", "ij,kl->il", "ij,ij->", "ij,il->jil"),
@@ -443,7 +513,7 @@ def einsumming(count: int) -> Gate:
         evaluate=lambda *arrays, subscripts, optimize: np.einsum(
             subscripts, *arrays, optimize=optimize
         )[()],
-        infer=_einsum_type, code=_einsum_code,
+        infer=_einsum_type, code=_einsum_code, batch=_einsum_batch,
         vjp=lambda dout, *rest, subscripts, optimize: [
             _einsum_entry(dout, rest[:-1], n, subscripts, optimize) for n in range(count)
         ],
@@ -490,9 +560,17 @@ def _kron_back(dout: Any, x: Any, y: Any, by_y: bool) -> Any:
     return _as_shape(total, shape_of(y if by_y else x))
 
 
+def _kron_batch(gate: Gate, many: Sequence[bool], x: Any, y: Any) -> Any:
+    """Places of x and places in the block y as two axes each; then both as one."""
+    shapes = _kron_shapes(*(shape_of_one(a, m) for a, m in zip((x, y), many, strict=True)))
+    x = reshaped(x, many[0], tuple(n for size in shapes[0] for n in (size, 1)))
+    y = reshaped(y, many[1], tuple(n for size in shapes[1] for n in (1, size)))
+    return reshaped(x * y, True, tuple(n * m for n, m in zip(*shapes, strict=True)))
+
+
 kron = gate(
     "kron", "x y", family="contract", evaluate=np.kron, infer=_kron_type,
-    code="np.kron({x}, {y})", numpy=(np.kron,),
+    code="np.kron({x}, {y})", numpy=(np.kron,), batch=_kron_batch,
     vjp=lambda dout, x, y, out: (
         lambda: _kron_back(dout, x, y, by_y=False), lambda: _kron_back(dout, x, y, by_y=True),
     ),

@@ -28,6 +28,16 @@ import numpy as np
 from chainrule.circuit.record import BY_COUNT, Gate
 from chainrule.circuit.types import Type
 from chainrule.errors import ShapeError, UnsupportedError
+from chainrule.gates.batched import (
+    aligned,
+    count_of,
+    flat,
+    moved,
+    shape_of_one,
+    shifted,
+    shifting,
+    spread,
+)
 from chainrule.gates.define import gate
 from chainrule.gates.move import (
     Bound,
@@ -49,6 +59,7 @@ from chainrule.gates.move import (
 
 Key = tuple[Any, ...]
 Box = list[range]  # per axis, the places picked
+ALL = (None, None, None)  # the slice : in a key
 
 _X = np.arange(12.0).reshape(3, 4) - 5
 _ROWS, _COLUMNS = np.array([2, 0, 2, -1]), np.array([1, 0, 1, -4])  # one place twice
@@ -248,6 +259,66 @@ def _index_back(dout: Any, x: Any, arrays: Sequence[Any], key: Key) -> Any:
     return pad(dout, pad_width=widths, value=0.0) if any(map(any, widths)) else dout
 
 
+# ---- many examples at once
+
+
+@lru_cache(maxsize=4096)
+def _block_begins(key: Key, rank: int) -> int:
+    """Where in x[key] the axes of its index arrays stand: NumPy puts them first or in their place."""
+    seven = np.zeros(7, np.intp)
+    items = [0 if isinstance(k, int) else (None,) * 3 if isinstance(k, tuple) else k for k in key]
+    return np.zeros((1,) * rank)[_filled(tuple(items), [seven] * len(key))].shape.index(7)
+
+
+def _with_rows(
+    key: Key, many: Sequence[bool], arrays: Sequence[Any], count: int
+) -> tuple[Key, list[Any]]:
+    """A key that picks from each example its own: one index array more, the example's number."""
+    every = aligned(many, arrays)
+    rank = max(len(shape_of_one(i, m)) for i, m in zip(arrays, many, strict=True))
+    names = iter(names_of_indices(len(every) + 1))
+    first = next(names)
+    rest = (next(names) if isinstance(k, str) and k != "..." else k for k in key)
+    return (first, *rest), [np.arange(count).reshape(count, *(1,) * rank), *every]
+
+
+def _index_batch(gate: Gate, many: Sequence[bool], x: Any, *arrays: Any, key: Key) -> Any:
+    which = many[1:]
+    if not arrays:
+        return gate(x, key=(ALL, *key))
+    rank = max(len(shape_of_one(i, m)) for i, m in zip(arrays, which, strict=True))
+    at = _block_begins(key, len(shape_of_one(x, many[0])))
+    if not any(which):
+        first = rank if not _block_begins((ALL, *key), len(shape_of(x))) else 0
+        return moved(gate(x, *arrays, key=(ALL, *key)), (first,), (0,))
+    if not many[0]:
+        return moved(gate(x, *aligned(which, arrays), key=key), (at,), (0,))
+    key, every = _with_rows(key, which, arrays, shape_of(x)[0])
+    out = indexing(len(every))(x, *every, key=key)  # [n, index arrays' axes, others]
+    return moved(out, tuple(range(1, 1 + rank)), tuple(range(1 + at, 1 + at + rank)))
+
+
+def _scatter_batch(
+    gate: Gate, many: Sequence[bool], x: Any, *arrays: Any, key: Key, shape: Shape, flat: bool
+) -> Any:
+    """What _index_batch does, the other way round."""
+    which, count = many[1:], count_of(many, (x, *arrays))
+    x, shapes = spread(x, many[0], count), (count, *shape)
+    if not arrays:
+        return gate(x, key=(ALL, *key), shape=shapes, flat=False)
+    rank = max(len(shape_of_one(i, m)) for i, m in zip(arrays, which, strict=True))
+    if any(which):
+        at = _block_begins(key, len(shape))
+        key, arrays = _with_rows(key, which, arrays, count)
+        x = moved(x, tuple(range(1 + at, 1 + at + rank)), tuple(range(1, 1 + rank)))
+    else:
+        key = (ALL, *key)
+        x = moved(x, (0,), (0 if _block_begins(key, len(shapes)) else rank,))
+    return scattering(len(arrays))(
+        x, *arrays, key=key, shape=shapes, flat=len(shape_of(x)) == 1
+    )
+
+
 # Keys to test with; the index arrays are _ROWS and _COLUMNS.
 _KEYS: dict[int, tuple[Key, ...]] = {
     0: ((1,), ((0, 2, None), -1), ((None, None, 2),), ("...", None, (-3, None, -1)), (),
@@ -268,7 +339,7 @@ def indexing(count: int) -> Gate:
         infer=_index_type,
         code=lambda attrs, operands: f"{{x}}[{key_text(attrs['key'])}]" if attrs["key"] else "{x}",
         operator=None if count else "getitem", bind=None if count else _bind_index,
-        makes_view=not count,
+        makes_view=not count, batch=_index_batch,
         vjp=lambda dout, x, *rest, key: (
             lambda: _index_back(dout, x, rest[:-1], key), *(None,) * count,
         ),
@@ -322,7 +393,7 @@ def scattering(count: int) -> Gate:
         evaluate=lambda x, *arrays, key, shape, flat: _added(
             _positions(shape)[_filled(key, arrays)], x, shape
         ),
-        infer=_as_wide,
+        infer=_as_wide, batch=_scatter_batch,
         code=lambda attrs, operands: _added_text(
             f"%s[{key_text(attrs['key']) or '...'}]", attrs["shape"], attrs["flat"]
         ),
@@ -342,23 +413,40 @@ index_1, index_2, scatter_add_1, scatter_add_2 = (
 )
 
 
-def _is_true(mask: Any, axis: int, count: int) -> Any:
-    found = np.nonzero(mask)[axis]
-    if len(found) != count:
+def _is_true(mask: Any, axis: int, count: int, lead: int = 0) -> Any:
+    shape = np.shape(mask)
+    counts = np.count_nonzero(mask, axis=tuple(range(lead, len(shape))))
+    if np.any(counts != count):
+        which = "this mask" if not lead else "one of these masks"
+        wrong = int(np.ravel(counts)[np.argmax(np.ravel(counts) != count)])
         raise ShapeError(
-            f"this mask of shape {list(np.shape(mask))} is true at {len(found)} places, and was at "
-            f"{count} when the circuit was made; trace the function again"
+            f"{which} of shape {list(shape[lead:])} is true at {wrong} places, and "
+            f"{'was' if not lead else 'the first'} at {count}"
+            + (" when the circuit was made; trace the function again" if not lead else
+               ": as many numbers must be picked for each example. Write np.where(mask, x, 0)")
         )
-    return found
+    return np.nonzero(mask)[axis].reshape(*shape[:lead], count)
 
 
-nonzero = gate(
+def _nonzero_code(attrs: Mapping[str, Any], operands: Any) -> str:
+    found = f"np.nonzero({{x}})[{attrs['axis']}]"
+    lead = attrs.get("lead", 0)
+    return found + (f".reshape(*{{x}}.shape[:{lead}], {attrs['count']})" if lead else "")
+
+
+nonzero: Gate = gate(
     "nonzero", "x", family="gather", evaluate=_is_true,
-    infer=lambda types, *, axis, count: Type((count,), np.dtype(np.intp)),
-    code=lambda attrs, operands: f"np.nonzero({{x}})[{attrs['axis']}]",
+    infer=lambda types, *, axis, count, lead=0: Type(
+        (*types[0].shape[:lead], count), np.dtype(np.intp)
+    ),
+    code=_nonzero_code,
+    batch=lambda gate, many, x, axis, count, lead=0: gate(
+        x, axis=axis + 1, count=count, lead=lead + 1  # as many true in each of the leading places
+    ),
     words="gives places, which are flat: nothing flows back",
-    samples=((np.array([[True, False], [True, True]]),),),
-    sample_attrs=({"axis": 0, "count": 3}, {"axis": 1, "count": 3}),
+    samples=((np.array([[True, False], [False, True]]),),),
+    sample_attrs=({"axis": 0, "count": 2}, {"axis": 1, "count": 2},
+                  {"axis": 1, "count": 1, "lead": 1}),
 )
 
 
@@ -405,10 +493,18 @@ def _axis_text(axis: int | None) -> str:
     return "" if axis is None else f", axis={axis}"
 
 
+def _take_batch(gate: Gate, many: Sequence[bool], x: Any, i: Any, axis: int | None) -> Any:
+    if axis is None:
+        x, axis = flat(x, many[0]), 0
+    if not many[1]:
+        return gate(x, i, axis=axis + 1)
+    return _index_batch(indexing(1), many, x, i, key=(ALL,) * axis + ("i",))
+
+
 take = gate(
     "take", "x i", family="gather", evaluate=_take, infer=_take_type,
     code=lambda attrs, operands: f"np.take({{x}}, {{i}}{_axis_text(attrs['axis'])})",
-    numpy=(np.take,), method="take", bind=_bind_take,
+    numpy=(np.take,), method="take", bind=_bind_take, batch=_take_batch,
     vjp=lambda dout, x, i, out, axis: (lambda: _take_back(dout, x, i, axis), None),
     words="adds {dout} up at the places taken from {x}; places never taken get 0",
     samples=((_X, _ROWS),), sample_attrs=({"axis": None}, {"axis": 0}, {"axis": 1}),
@@ -439,12 +535,18 @@ def _along_type(types: Sequence[Type], *, axis: int) -> Type:
     return Type(_along(_dummy(x.shape), np.zeros(i.shape, np.intp), axis).shape, x.dtype)
 
 
+def _both(many: Sequence[bool], *inputs: Any) -> Any:
+    """Inputs of one rank: what all examples share as one more, to broadcast."""
+    return [a if m else expand_dims(a, axis=(0,)) for a, m in zip(inputs, many, strict=True)]
+
+
 _BEST = np.array([[3], [0], [-1]])  # one pick per row of _X
 
 take_along_axis: Gate = gate(
     "take_along_axis", "x i", family="gather", evaluate=_along, infer=_along_type,
     code=lambda attrs, operands: f"np.take_along_axis({{x}}, {{i}}, {attrs['axis']})",
     numpy=(np.take_along_axis,), bind=_bind_along,
+    batch=lambda gate, many, x, i, axis: gate(*_both(many, x, i), axis=shifted(axis)),
     vjp=lambda dout, x, i, out, axis: (
         lambda: add_along_axis(dout, i, axis=axis, shape=shape_of(x))
         if prod(shape_of(dout)) else None, None,
@@ -462,6 +564,10 @@ add_along_axis: Gate = gate(
     infer=_as_wide,
     code=lambda attrs, operands: _added_text(
         f"np.take_along_axis(%s, {{i}}, {attrs['axis']})", attrs["shape"], False
+    ),
+    batch=lambda gate, many, x, i, axis, shape: gate(
+        spread(x, many[0], count_of(many, (x, i))), _both(many[1:], i)[0], axis=shifted(axis),
+        shape=(count_of(many, (x, i)), *shape),
     ),
     vjp=lambda dout, x, i, out, axis, shape: (
         lambda: take_along_axis(dout, i, axis=axis), None,
@@ -522,6 +628,9 @@ pad: Gate = gate(
         _padded_shape(types[0].shape, pad_width), types[0].dtype
     ),
     code=_pad_code, numpy=(np.pad,), bind=_bind_pad,
+    batch=lambda gate, many, x, pad_width, value: gate(
+        x, pad_width=((0, 0), *pad_width), value=value
+    ),
     vjp=lambda dout, x, out, pad_width, value: (
         lambda: index(dout, key=tuple(
             (s.start, s.stop, None) for s in _inside(shape_of(x), pad_width)
@@ -610,6 +719,7 @@ diagonal = gate(
     "diagonal", "x", family="gather", evaluate=np.diagonal, infer=_diagonal_type,
     code=lambda attrs, operands: _diagonal_code("diagonal", attrs), makes_view=True,
     numpy=(np.diagonal,), method="diagonal", bind=_bind_diagonal,
+    batch=shifting("axis1", "axis2"),
     vjp=lambda dout, x, out, offset, axis1, axis2: (
         lambda: _on_diagonal(dout, shape_of(x), offset, (axis1, axis2)),
     ),
@@ -620,7 +730,7 @@ diagonal = gate(
 trace = gate(
     "trace", "x", family="gather", evaluate=np.trace, infer=_trace_type,
     code=lambda attrs, operands: _diagonal_code("trace", attrs),
-    numpy=(np.trace,), bind=_bind_trace,
+    numpy=(np.trace,), bind=_bind_trace, batch=shifting("axis1", "axis2"),
     vjp=lambda dout, x, out, **attrs: (lambda: _trace_back(dout, x, **attrs),),
     words="gives {dout} to every number on the diagonal of {x}; the rest gets 0",
     samples=((_X,), (np.arange(12.0).reshape(3, 2, 2),)), sample_attrs=_DIAGONALS,
@@ -641,10 +751,18 @@ def _diag_back(dout: Any, x: Any, k: int) -> Any:
     return _on_diagonal(dout, shape_of(x), k, (0, 1))
 
 
+def _diag_batch(gate: Gate, many: Any, x: Any, k: int) -> Any:
+    shape = shape_of_one(x, True)
+    if len(shape) == 2:
+        return diagonal(x, offset=k, axis1=1, axis2=2)
+    whole = (shape_of(x)[0], *(shape[0] + abs(k),) * 2)
+    return _on_diagonal(x, whole, k, (1, 2)) if shape[0] else np.zeros(whole, x.dtype)
+
+
 diag = gate(
     "diag", "x", family="gather", evaluate=np.diag, infer=_diag_type, makes_view=True,
     code=lambda attrs, operands: f"np.diag({{x}}, {attrs['k']})" if attrs["k"] else "np.diag({x})",
-    numpy=(np.diag,), bind=lambda v, k=0: ((v,), {"k": int(k)}),
+    numpy=(np.diag,), bind=lambda v, k=0: ((v,), {"k": int(k)}), batch=_diag_batch,
     vjp=lambda dout, x, out, k: (lambda: _diag_back(dout, x, k),),
     words="sends the numbers of {dout} back to the places of {x} they came from",
     samples=((np.array([1.0, -2.0, 0.5]),), (_X,)), sample_attrs=({"k": 0}, {"k": 1}, {"k": -2}),

@@ -21,8 +21,9 @@ import numpy as np
 from chainrule.circuit.record import BY_COUNT, Gate
 from chainrule.circuit.types import Type
 from chainrule.errors import ShapeError
+from chainrule.gates.batched import count_of, flat, reshaped, shape_of_one, shifted, spread
 from chainrule.gates.define import gate
-from chainrule.gates.index import index, take
+from chainrule.gates.index import ALL, index, take
 from chainrule.gates.move import (
     Bound,
     Shape,
@@ -41,8 +42,6 @@ from chainrule.gates.move import (
 )
 from chainrule.gates.reduce import sum_
 
-ALL = (None, None, None)  # the slice : in a key
-
 
 def _shapes_text(types: Sequence[Type]) -> str:
     return ", ".join(str(list(t.shape)) for t in types)
@@ -57,6 +56,13 @@ def _together(name: str, axis: int) -> Callable[[Mapping[str, Any], Any], str]:
         return f"np.{name}([{places}]{extra})"
 
     return code
+
+
+def _batch(gate: Gate, many: Sequence[bool], *arrays: Any, axis: int) -> Any:
+    """What all examples share is copied for each."""
+    count = count_of(many, arrays)
+    parts = [spread(x, is_many, count) for x, is_many in zip(arrays, many, strict=True)]
+    return gate(*parts, axis=shifted(axis))
 
 
 # ---- one after another
@@ -99,7 +105,7 @@ def concatenating(count: int) -> Gate:
     return gate(
         f"concatenate_{count}", names_of(count), family="move", symbol="concatenate",
         evaluate=lambda *arrays, axis: np.concatenate(arrays, axis), infer=_concatenated,
-        code=_together("concatenate", 0),
+        code=_together("concatenate", 0), batch=_batch,
         vjp=lambda dout, *rest, axis: _slices(dout, rest[:-1], axis),
         words="cuts {dout} into the parts it joined: {inputs} get their own",
         samples=(tuple(widths),), sample_attrs=({"axis": 0}, {"axis": 1}),
@@ -173,7 +179,7 @@ def stacking(count: int) -> Gate:
     return gate(
         f"stack_{count}", names_of(count), family="move", symbol="stack",
         evaluate=lambda *arrays, axis: np.stack(arrays, axis), infer=_stacked,
-        code=_together("stack", 0),
+        code=_together("stack", 0), batch=_batch,
         vjp=lambda dout, *rest, axis: [_part(dout, axis, n) for n in range(count)],
         words="takes {dout} apart again: {inputs} get their own part",
         samples=(vectors,), sample_attrs=({"axis": 0}, {"axis": 1}),
@@ -226,10 +232,14 @@ def _tile_back(dout: Any, x: Any, reps: Shape) -> Any:
     return total if shape_of(total) == shape else reshape(total, shape=shape)
 
 
+def _tile_batch(gate: Gate, many: Any, x: Any, reps: Shape) -> Any:
+    return gate(reshaped(x, True, _as_long(shape_of_one(x, True), reps)), reps=(1, *reps))
+
+
 tile = gate(
     "tile", "x", family="move", evaluate=np.tile, infer=_tiled,
     code=lambda attrs, operands: f"np.tile({{x}}, {tuple_text(attrs['reps'])})",
-    numpy=(np.tile,), bind=_bind_tile,
+    numpy=(np.tile,), bind=_bind_tile, batch=_tile_batch,
     vjp=lambda dout, x, out, reps: (lambda: _tile_back(dout, x, reps),),
     words="made copies, so {x} gets the sum of {dout} over them",
     samples=((_TWO_ROWS,), (np.arange(3.0),)), sample_attrs=({"reps": (2, 3)}, {"reps": (2, 1, 2)}),
@@ -270,6 +280,12 @@ def _repeat_back(dout: Any, x: Any, repeats: int, axis: int | None) -> Any:
     return total if flat == shape else reshape(total, shape=shape)
 
 
+def _repeat_batch(gate: Gate, many: Any, x: Any, repeats: int, axis: int | None) -> Any:
+    if axis is None:
+        return gate(flat(x, True), repeats=repeats, axis=1)
+    return gate(x, repeats=repeats, axis=shifted(axis))
+
+
 def _repeat_code(attrs: Mapping[str, Any], operands: Any) -> str:
     axis = "" if attrs["axis"] is None else f", axis={attrs['axis']}"
     return f"np.repeat({{x}}, {attrs['repeats']}{axis})"
@@ -278,6 +294,7 @@ def _repeat_code(attrs: Mapping[str, Any], operands: Any) -> str:
 repeat = gate(
     "repeat", "x", family="move", evaluate=np.repeat, infer=_repeated, code=_repeat_code,
     numpy=(np.repeat,), method="repeat", bind=_bind_repeat,
+    batch=_repeat_batch,
     vjp=lambda dout, x, out, repeats, axis: (lambda: _repeat_back(dout, x, repeats, axis),),
     words="repeated its input, so {x} gets the sum of {dout} over the repetitions",
     samples=((_TWO_ROWS,),),

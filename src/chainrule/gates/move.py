@@ -24,6 +24,15 @@ import numpy as np
 from chainrule.circuit.record import BY_METHOD, BY_NUMPY, Gate
 from chainrule.circuit.types import Type
 from chainrule.errors import ShapeError
+from chainrule.gates.batched import (
+    as_it_stands,
+    flat,
+    reshaped,
+    shape_of_one,
+    shifted,
+    shifting,
+    with_ones,
+)
 from chainrule.gates.define import gate
 
 Shape = tuple[int, ...]
@@ -133,6 +142,7 @@ def _reshape_code(attrs: Mapping[str, Any], operands: Any) -> str:
 reshape: Gate = _reshaping(
     "reshape", evaluate=lambda x, shape: np.reshape(x, shape)[()], infer=_reshaped,
     code=_reshape_code, numpy=(np.reshape,), method="reshape", bind=_bind_reshape,
+    batch=lambda gate, many, x, shape: reshaped(x, True, shape),
     samples=((np.arange(6.0).reshape(2, 3),),),
     sample_attrs=({"shape": (3, 2)}, {"shape": (6,)}),
     error_samples=((np.zeros((2, 2)),),),
@@ -148,6 +158,7 @@ def _bind_ravel(a: Any, order: str = "C") -> Bound:
 ravel: Gate = _reshaping(
     "ravel", evaluate=np.ravel, infer=lambda types: Type((types[0].size,), types[0].dtype),
     code="np.ravel({x})", numpy=(np.ravel,), method="ravel", bind=_bind_ravel,
+    batch=lambda gate, many, x: flat(x, True),
     samples=((np.arange(6.0).reshape(2, 3),), (1.5,)),
 )
 BY_METHOD["flatten"] = ravel
@@ -169,7 +180,7 @@ def _bind_expand(a: Any, axis: Any) -> Bound:
 expand_dims = _reshaping(
     "expand_dims", evaluate=np.expand_dims, infer=_expanded,
     code=lambda attrs, operands: "np.expand_dims({x}, " + tuple_text(attrs["axis"]) + ")",
-    numpy=(np.expand_dims,), bind=_bind_expand,
+    numpy=(np.expand_dims,), bind=_bind_expand, batch=shifting("axis"),
     samples=((np.arange(6.0).reshape(2, 3),),), sample_attrs=({"axis": (1,)},),
 )
 
@@ -191,7 +202,7 @@ def _bind_squeeze(a: Any, axis: Any = None) -> Bound:
 squeeze = _reshaping(
     "squeeze", evaluate=lambda x, axis: np.squeeze(x, axis)[()], infer=_squeezed,
     code=lambda attrs, operands: "np.squeeze({x}, " + tuple_text(attrs["axis"]) + ")",
-    numpy=(np.squeeze,), method="squeeze", bind=_bind_squeeze,
+    numpy=(np.squeeze,), method="squeeze", bind=_bind_squeeze, batch=shifting("axis"),
     samples=((np.arange(6.0).reshape(2, 1, 3),),), sample_attrs=({"axis": (1,)},),
     error_samples=((np.zeros((2, 3)),),),
 )
@@ -205,6 +216,7 @@ def _at_least(rank: int, function: Callable[..., Any]) -> Gate:
             (1,) * (rank - len(types[0].shape)) + types[0].shape, types[0].dtype
         ),
         code=f"np.{name}({{x}})", numpy=(function,), bind=lambda x: ((x,), {}),
+        batch=lambda gate, many, x: with_ones(x, rank + 1 - len(x.shape)),
         samples=((1.5,), (np.arange(3.0),), (np.arange(6.0).reshape(2, 3),)),
     )
 
@@ -229,6 +241,9 @@ broadcast_to = gate(
     code=lambda attrs, operands: "np.broadcast_to({x}, " + str(attrs["shape"]) + ")",
     numpy=(np.broadcast_to,), makes_view=True,
     bind=lambda x, shape: ((x,), {"shape": (shape,) if isinstance(shape, int) else tuple(shape)}),
+    batch=lambda gate, many, x, shape: gate(
+        with_ones(x, len(shape) + 1 - len(x.shape)), shape=(x.shape[0], *shape)
+    ),
     local=lambda x, out, shape: (1,),  # the engine sums over the axes that were spread
     words="copies its input, so {x} gets the sum of {dout} over the copies",
     samples=((np.arange(3.0),),), sample_attrs=({"shape": (2, 3)},),
@@ -264,6 +279,7 @@ transpose: Gate = gate(
     "transpose", "x", family="move", passes_mask=True, symbol="T",
     evaluate=lambda x, axes: np.transpose(x, axes), infer=_transposed, code=_transpose_code,
     numpy=(np.transpose,), method="transpose", bind=_bind_transpose, makes_view=True,
+    batch=lambda gate, many, x, axes: gate(x, axes=(0, *shifted(axes))),
     vjp=lambda dout, x, out, axes: (
         lambda: transpose(dout, axes=tuple(int(i) for i in np.argsort(axes))),
     ),
@@ -295,6 +311,7 @@ swapaxes: Gate = gate(
     infer=type_by(np.swapaxes),
     code=lambda attrs, operands: f"np.swapaxes({{x}}, {attrs['axis1']}, {attrs['axis2']})",
     numpy=(np.swapaxes,), method="swapaxes", bind=_bind_swap, makes_view=True,
+    batch=shifting("axis1", "axis2"),
     vjp=lambda dout, x, out, axis1, axis2: (
         lambda: swapaxes(dout, axis1=axis1, axis2=axis2),
     ),
@@ -316,6 +333,7 @@ moveaxis: Gate = gate(
     code=lambda attrs, operands: "np.moveaxis({x}, "
     + f"{tuple_text(attrs['source'])}, {tuple_text(attrs['destination'])})",
     numpy=(np.moveaxis,), bind=_bind_moveaxis, makes_view=True,
+    batch=shifting("source", "destination"),
     vjp=lambda dout, x, out, source, destination: (
         lambda: moveaxis(dout, source=destination, destination=source),
     ),
@@ -339,7 +357,7 @@ flip: Gate = gate(
     "flip", "x", family="move", passes_mask=True, evaluate=lambda x, axis: np.flip(x, axis),
     infer=lambda types, *, axis: Type(types[0].shape, types[0].dtype),
     code=lambda attrs, operands: f"np.flip({{x}}, {tuple_text(attrs['axis'])})",
-    numpy=(np.flip,), bind=_bind_flip, makes_view=True,
+    numpy=(np.flip,), bind=_bind_flip, makes_view=True, batch=shifting("axis"),
     vjp=lambda dout, x, out, axis: (lambda: flip(dout, axis=axis),),
     words="flips {dout} back",
     samples=((_CUBE,),), sample_attrs=({"axis": (1,)}, {"axis": (0, 2)}),
@@ -370,10 +388,16 @@ def _roll_code(attrs: Mapping[str, Any], operands: Any) -> str:
     return f"np.roll({{x}}, {tuple_text(attrs['shift'])}{axis})"
 
 
+def _roll_batch(gate: Gate, many: Any, x: Any, shift: Shape, axis: Shape | None) -> Any:
+    if axis is not None:
+        return gate(x, shift=shift, axis=shifted(axis))
+    return reshaped(gate(flat(x, True), shift=shift, axis=(1,)), True, shape_of_one(x, True))
+
+
 roll: Gate = gate(
     "roll", "x", family="move", passes_mask=True, evaluate=_roll,
     infer=lambda types, *, shift, axis: Type(types[0].shape, types[0].dtype),
-    code=_roll_code, numpy=(np.roll,), bind=_bind_roll,
+    code=_roll_code, numpy=(np.roll,), bind=_bind_roll, batch=_roll_batch,
     vjp=lambda dout, x, out, shift, axis: (
         lambda: roll(dout, shift=tuple(-s for s in shift), axis=axis),
     ),
@@ -391,7 +415,7 @@ rot90: Gate = gate(
     "rot90", "x", family="move", passes_mask=True, evaluate=np.rot90, infer=type_by(np.rot90),
     code=lambda attrs, operands: f"np.rot90({{x}}, {attrs['k']}"
     + (")" if attrs["axes"] == (0, 1) else f", {attrs['axes']})"),
-    numpy=(np.rot90,), bind=_bind_rot90, makes_view=True,
+    numpy=(np.rot90,), bind=_bind_rot90, makes_view=True, batch=shifting("axes"),
     vjp=lambda dout, x, out, k, axes: (lambda: rot90(dout, k=-k % 4, axes=axes),),
     words="turns {dout} back by as many quarters",
     samples=((_CUBE,),), sample_attrs=({"k": 1, "axes": (0, 1)}, {"k": 3, "axes": (0, 2)}),
@@ -414,7 +438,7 @@ def _triangle(function: Callable[..., Any], which: str) -> Gate:
         infer=lambda types, *, k: Type(types[0].shape, types[0].dtype),
         code=lambda attrs, operands: f"np.{name}({{x}}" + (f", {attrs['k']})" if attrs["k"]
                                                            else ")"),
-        numpy=(function,), bind=_bind_triangle,
+        numpy=(function,), bind=_bind_triangle, batch=as_it_stands,
         vjp=lambda dout, x, out, k: (lambda: made(dout, k=k),),
         words=f"keeps the {which} triangle of {{dout}}, as it did of {{x}}; the rest gets 0",
         samples=((np.arange(12.0).reshape(3, 4) + 1,), (_CUBE + 1,)),
@@ -439,20 +463,21 @@ cast = gate(
     infer=lambda types, *, dtype: Type(types[0].shape, np.dtype(dtype)),
     code=lambda attrs, operands: "np.asarray({x}, np." + attrs["dtype"] + ")[()]",
     method="astype", bind=lambda x, dtype: ((x,), {"dtype": np.dtype(dtype).name}),
+    batch=as_it_stands,
     local=lambda x, out, dtype: (1,),  # the engine casts the gradient back
     words="passes {dout} on in the dtype of {x}",
     samples=((np.arange(3.0),),), sample_attrs=({"dtype": "float64"},),
 )
 alias = gate(
     "alias", "x", family="move", passes_mask=True, evaluate=lambda x: x,
-    infer=lambda types: types[0], code="{x}", makes_view=True,
+    infer=lambda types: types[0], code="{x}", makes_view=True, batch=as_it_stands,
     local=lambda x, out: (1,),
     words="is another name for {x}: {dout} passes unchanged",
     samples=((1.5,),),
 )
 stop_gradient = gate(
     "stop_gradient", "x", family="move", evaluate=lambda x: x, infer=lambda types: types[0],
-    code="{x}", makes_view=True,
+    code="{x}", makes_view=True, batch=as_it_stands,
     words="lets {x} through and stops {dout}: nothing flows back",
     samples=((1.5,), (np.arange(3.0),)),
 )

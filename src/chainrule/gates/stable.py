@@ -24,6 +24,7 @@ import numpy as np
 from chainrule.circuit.record import Gate
 from chainrule.circuit.types import Type
 from chainrule.errors import ShapeError
+from chainrule.gates.batched import flat, reshaped, shape_of_one, shifted
 from chainrule.gates.define import elementwise, gate, ufunc_type
 from chainrule.gates.elementwise import as_float, equal, exp, log, where
 from chainrule.gates.functions import log1p, over, sqrt, square
@@ -239,9 +240,16 @@ def _plain_norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     return sqrt(sum_(x * x, axis=axis, keepdims=keepdims))
 
 
+def _norm_batch(gate: Gate, many: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
+    if axis is not None:
+        return gate(x, axis=shifted(axis), keepdims=keepdims)
+    out = gate(flat(x, True), axis=(1,), keepdims=False)
+    return reshaped(out, True, (1,) * len(shape_of_one(x, True))) if keepdims else out
+
+
 norm: Gate = gate(
     "norm", "x", family="reduce", evaluate=_norm, infer=averaged, code=_norm_code,
-    numpy=(np.linalg.norm,), bind=_bind_norm,
+    numpy=(np.linalg.norm,), bind=_bind_norm, batch=_norm_batch,
     vjp=lambda dout, x, out, axis, keepdims: (
         lambda: over(x, spread(out, shape_of(x), axis, keepdims))
         * spread(dout, shape_of(x), axis, keepdims),

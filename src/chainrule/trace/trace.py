@@ -50,13 +50,16 @@ class Trace:
 
     __slots__ = (
         "_root", "_stack", "birth", "call", "calls", "captured", "copies", "decisions", "frame",
-        "inputs", "is_nested", "limit", "log", "names", "packed", "spill", "values",
+        "inputs", "is_nested", "is_plain", "limit", "log", "names", "packed", "spill", "values",
     )
 
-    def __init__(self, *, copies: bool = False) -> None:
+    def __init__(self, *, copies: bool = False, is_plain: bool = False) -> None:
         self.birth = next(_births)
         self.copies = copies  # keep copies of arrays: the trace outlives the call
-        self.captured: dict[int, Any] = {}  # constant wire -> the user's own array, if copied
+        self.is_plain = is_plain  # values of an older trace are held as plain numbers
+        # constant wire -> what it was captured from: the user's own array, if copied; or the value
+        # of an older trace, if held as plain numbers
+        self.captured: dict[int, Any] = {}
         self.is_nested = False  # holds values of an older trace, which goes on recording
         self.log: list[int] = []
         self.limit = CHUNK  # -1 once the trace is closed

@@ -224,7 +224,11 @@ def _capture(trace: Trace, value: Any, gate: Gate, frame: Any) -> int:
     if isinstance(value, Traced):
         if not value.trace.is_open:
             raise finished()
-        trace.is_nested = True
+        if trace.is_plain:
+            trace.captured[len(trace)] = value
+            value = plain_number(value)
+        else:
+            trace.is_nested = True
     elif not is_number(value):
         value = _as_array(value, gate, frame)
     elif value.__class__ is int and abs(value) > EXACT:
@@ -247,6 +251,13 @@ def _as_array(value: Any, gate: Gate, frame: Any) -> Any:
         f"{gate.name} cannot take {type(value).__name__} {value!r:.60}{where(frame)}\n"
         "  A wire carries real numbers: Python int or float, or NumPy arrays of them."
     )
+
+
+def plain_number(value: Any) -> Any:
+    """The number or array a value stands for, through all the traces that follow it."""
+    while isinstance(value, Traced):
+        value = value.value
+    return value
 
 
 def traced(trace: Trace, wire: int, value: Any) -> Traced:
@@ -382,9 +393,11 @@ _LIBRARY = (_PACKAGE, "numpy")
 
 def where(frame: Any) -> str:
     """One line naming the user's function, file and line."""
-    if frame is None:
-        return ""
-    code, line = frame.f_code, frame.f_lineno
+    return "" if frame is None else where_in(frame.f_code, frame.f_lineno)
+
+
+def where_in(code: CodeType, line: int) -> str:
+    """The same for a line of a code object."""
     return f"\n  in {code.co_name}, {code.co_filename} line {line}{_source(code, line)}"
 
 
