@@ -53,6 +53,13 @@ def made(program):
     return f
 
 
+def test_gradients_of_branches_not_taken_have_the_dtype_of_the_input():
+    f = lambda x: np.maximum(x[0], 5.0) * 2.0
+    gradients = [cr.grad(f)(np.ones(2)) for _ in range(3)]  # by rules, then by the program
+    assert [g.dtype for g in gradients] == [np.float64] * 3
+    assert not np.any(gradients)
+
+
 def printed(f, x, y):
     code = cr.circuit(f)(x, y).code()
     space = {}
