@@ -239,6 +239,41 @@ def test_the_gradient_of_vmap_is_that_of_a_loop(gate):
                 )
 
 
+@pytest.mark.parametrize("gate", DIFFERENTIABLE, ids=lambda g: g.name)
+def test_gradients_of_each_example_are_those_of_a_loop(gate):
+    for f, operands, in_axes in batches(gate, np.float64):
+        places = tuple(real(operands))
+
+        def loss(*xs, f=f):
+            out = f(*xs)
+            return total(out * np.cos(out.size + np.arange(out.size)).reshape(out.shape)[()])
+
+        each = cr.grad(loss, places)
+        found = cr.vmap(each, in_axes)(*operands)
+        wanted = looped(each, operands, in_axes)
+        for n, x in enumerate(found):
+            one_by_one = np.stack([gradients[n] for gradients in wanted])
+            assert x.dtype == one_by_one.dtype
+            np.testing.assert_allclose(x, one_by_one, rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("gate", COMPUTING, ids=lambda g: g.name)
+def test_a_batch_takes_as_many_gates_whatever_its_size(gate, monkeypatch):
+    applied = []
+    compute = Gate.compute
+    monkeypatch.setattr(Gate, "compute", lambda g, *rest: applied.append(g) or compute(g, *rest))
+
+    def steps(count, operands, f, in_axes):
+        given = [copies(x[0], count) if a == 0 else x
+                 for x, a in zip(operands, in_axes, strict=True)]
+        applied.clear()
+        cr.vmap(f, in_axes)(*given)
+        return [g.name for g in applied]
+
+    for f, operands, in_axes in batches(gate, np.float64):
+        assert steps(2, operands, f, in_axes) == steps(7, operands, f, in_axes)
+
+
 @contextmanager
 def broken(gate, **changes):
     """The gate with a wrong rule, for as long as the block lasts."""

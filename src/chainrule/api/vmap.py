@@ -17,8 +17,9 @@ from chainrule.api.inputs import leaf_name, parameter_names
 from chainrule.circuit.types import is_number
 from chainrule.errors import InputError, OutputError, ShapeError, TraceError
 from chainrule.gates.batched import moved, spread
-from chainrule.gates.elementwise import equal, not_equal
-from chainrule.gates.reduce import all_
+from chainrule.gates.elementwise import not_equal
+from chainrule.gates.reduce import all_, any_
+from chainrule.trace.names import with_names
 from chainrule.trace.places import span
 from chainrule.trace.trace import Trace
 from chainrule.trace.traced import Traced, plain_number, traced, where_in
@@ -108,7 +109,9 @@ def _subtrees(
     try:
         parts = spec.flatten_up_to(given)
     except ValueError as error:
-        raise InputError(f"{who}: in_axes is not nested as the arguments are: {error}") from None
+        raise InputError(
+            f"{who}: in_axes is not nested as the arguments are: {error!s:.200}"
+        ) from None
     names = parameter_names(f, len(args))
     subtrees = []
     for path, axis, part in zip(paths, entries, parts, strict=True):
@@ -162,10 +165,9 @@ def _leaf(who: str, name: str, value: Any, axis: int) -> Leaf:
         )
     shape = tuple(getattr(value, "shape", ()))
     if not -len(shape) <= axis < len(shape):
-        what = f"shape {list(shape)}" if shape else "a number"
+        what = f"has shape {list(shape)}, without an axis {axis}" if shape else "is a number"
         raise InputError(
-            f"{who}: {name} has no axis {axis}: it is {what}. Give None in in_axes for what all "
-            "examples share"
+            f"{who}: {name} {what}. Give None in in_axes for what all examples share"
         )
     axis %= len(shape)
     values = value if isinstance(value, Traced) else np.asarray(value)
@@ -206,9 +208,14 @@ def _result(
         wire: _Decision(who, outcome, code, lasti)
         for wire, outcome, code, lasti in trace.decisions
     }
-    found = iter(
-        batch(trace.circuit(inner), {**trace.captured, **given}, given.keys(), watch)
-    )
+    circuit = trace.circuit(inner)
+
+    def place(row: int) -> str:
+        origin = with_names(circuit, trace).origin_of(row)
+        return where_in(origin.function, origin.file, origin.line or 0) if origin else ""
+
+    inputs = {**trace.captured, **given}
+    found = iter(batch(circuit, inputs, given.keys(), watch, place))
     held = {id(x) for x in given.values()}
     done = []
     for leaf, axis in zip(leaves, axes, strict=True):
@@ -226,7 +233,9 @@ def _out_axes(who: str, out_axes: Axes, out: Any) -> list[int | None]:
     try:
         parts = spec.flatten_up_to(out)
     except ValueError as error:
-        raise InputError(f"{who}: out_axes is not nested as the output is: {error}") from None
+        raise InputError(
+            f"{who}: out_axes is not nested as the output is: {error!s:.200}"
+        ) from None
     axes: list[int | None] = []
     for entry, part in zip(entries, parts, strict=True):
         axes += [_axis(who, "out_axes", entry)] * len(optree.tree_leaves(part, none_is_leaf=True))
@@ -282,20 +291,23 @@ class _Decision:
         if np.any(plain != self.outcome):
             raise self._both_ways(plain)
         if isinstance(value, Traced):
-            self._note(all_(equal(not_equal(value, 0), self.outcome), axis=None, keepdims=False))
+            fold = all_ if self.outcome else any_
+            self._note(fold(not_equal(value, 0), axis=None, keepdims=False))
 
-    def _note(self, agreed: Any) -> None:
+    def _note(self, flag: Any) -> None:
         """Tell the older traces, for which it is a decision as well."""
-        while isinstance(agreed, Traced):
-            agreed.trace.decisions.append((agreed.wire, True, self.code, self.lasti))
-            agreed = agreed.value
+        while isinstance(flag, Traced):
+            flag.trace.decisions.append((flag.wire, self.outcome, self.code, self.lasti))
+            flag = flag.value
 
     def _both_ways(self, plain: Any) -> TraceError:
         count, true = plain.size, int(np.sum(plain))
-        line = span(self.code, self.lasti).line or self.code.co_firstlineno
+        code = self.code
+        line = span(code, self.lasti).line or code.co_firstlineno
+        place = where_in(code.co_name, code.co_filename, line)
         return TraceError(
             f"{self.who}: a decision on a traced value goes both ways: of {count} examples it is "
-            f"True for {true} and False for {count - true}{where_in(self.code, line)}\n"
+            f"True for {true} and False for {count - true}{place}\n"
             "  All examples take one branch. Instead: write np.where(condition, x, y), which "
             "takes one for each."
         )

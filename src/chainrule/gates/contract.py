@@ -236,8 +236,8 @@ _SQUARE = np.arange(6.0).reshape(2, 3) / 3
 _TALL = np.arange(12.0).reshape(4, 3) - 5
 
 def _inner_batch(gate: Gate, many: Sequence[bool], x: Any, y: Any) -> Any:
-    last = tuple((len(shape_of_one(a, m)) - 1,) for a, m in zip((x, y), many, strict=True))
-    return _tensordot_batch(tensordot, many, x, y, last)
+    last = [(len(shape_of_one(a, m)) - 1,) for a, m in zip((x, y), many, strict=True)]
+    return _tensordot_batch(tensordot, many, x, y, (last[0], last[1]))
 
 
 inner = gate(

@@ -264,7 +264,7 @@ def _index_back(dout: Any, x: Any, arrays: Sequence[Any], key: Key) -> Any:
 
 @lru_cache(maxsize=4096)
 def _block_begins(key: Key, rank: int) -> int:
-    """Where in x[key] the axes of its index arrays stand: NumPy puts them first or in their place."""
+    """Where in x[key] the axes of its index arrays stand: in their place, or first of all."""
     seven = np.zeros(7, np.intp)
     items = [0 if isinstance(k, int) else (None,) * 3 if isinstance(k, tuple) else k for k in key]
     return np.zeros((1,) * rank)[_filled(tuple(items), [seven] * len(key))].shape.index(7)
@@ -309,14 +309,12 @@ def _scatter_batch(
     rank = max(len(shape_of_one(i, m)) for i, m in zip(arrays, which, strict=True))
     if any(which):
         at = _block_begins(key, len(shape))
-        key, arrays = _with_rows(key, which, arrays, count)
+        key, every = _with_rows(key, which, arrays, count)
         x = moved(x, tuple(range(1 + at, 1 + at + rank)), tuple(range(1, 1 + rank)))
     else:
-        key = (ALL, *key)
+        key, every = (ALL, *key), list(arrays)
         x = moved(x, (0,), (0 if _block_begins(key, len(shapes)) else rank,))
-    return scattering(len(arrays))(
-        x, *arrays, key=key, shape=shapes, flat=len(shape_of(x)) == 1
-    )
+    return scattering(len(every))(x, *every, key=key, shape=shapes, flat=len(shape_of(x)) == 1)
 
 
 # Keys to test with; the index arrays are _ROWS and _COLUMNS.

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -393,19 +392,18 @@ _LIBRARY = (_PACKAGE, "numpy")
 
 def where(frame: Any) -> str:
     """One line naming the user's function, file and line."""
-    return "" if frame is None else where_in(frame.f_code, frame.f_lineno)
+    if frame is None:
+        return ""
+    code = frame.f_code
+    return where_in(code.co_name, code.co_filename, frame.f_lineno)
 
 
-def where_in(code: CodeType, line: int) -> str:
-    """The same for a line of a code object."""
-    return f"\n  in {code.co_name}, {code.co_filename} line {line}{_source(code, line)}"
-
-
-def _source(code: CodeType, line: int) -> str:
+def where_in(function: str, file: str, line: int) -> str:
+    """The same, of a place known by its names."""
     import linecache  # costs a tenth of importing this package, and only errors need it
 
-    text = linecache.getline(code.co_filename, line).strip()
-    return f":  {text}" if text else ""
+    text = linecache.getline(file, line).strip()
+    return f"\n  in {function}, {file} line {line}" + (f":  {text}" if text else "")
 
 
 def _cannot(what: str, instead: str) -> TraceError:

@@ -20,6 +20,7 @@ from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import NOTHING, Circuit
 from chainrule.circuit.record import Kind
 from chainrule.circuit.types import TYPES
+from chainrule.errors import ShapeError
 from chainrule.gates.batched import BatchRule, along_axes, broadcasting, count_of
 from chainrule.gates.handle import Carrier, Handle
 from chainrule.gates.index import index
@@ -30,13 +31,18 @@ Watch = Mapping[int, Callable[[Any], None]]  # by row
 
 
 def batch(
-    circuit: Circuit, given: Mapping[int, Any], mapped: Collection[int], watch: Watch | None = None
+    circuit: Circuit,
+    given: Mapping[int, Any],
+    mapped: Collection[int],
+    watch: Watch | None = None,
+    place: Callable[[int], str] = lambda row: "",
 ) -> list[tuple[Any, bool]]:
     """The circuit's outputs, each with True where it holds one entry for each example.
 
     given: values by row, of the inputs and of any constants that stand for something else; mapped:
-    those of them that are many. watch: called with the value of a row as soon as it is known. A
-    value nobody will read again is let go.
+    those of them that are many. watch: called with the value of a row as soon as it is known.
+    place: the words that say, in an error, where a row was written. A value nobody will read again
+    is let go.
     """
     watch = watch or {}
     last = _last_readers(circuit, watch)
@@ -53,7 +59,10 @@ def batch(
             wires = circuit.operands(row)
             which = tuple(bool(many[w]) for w in wires)
             many[row] = any(which)
-            values[row] = _applied(circuit, row, which, [values[w] for w in wires])
+            try:
+                values[row] = _applied(circuit, row, which, [values[w] for w in wires])
+            except ShapeError as error:
+                raise ShapeError(f"{error}{place(row)}") from None
             for wire in wires:
                 if last[wire] == row:
                     values[wire] = None
