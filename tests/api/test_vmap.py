@@ -58,6 +58,7 @@ def test_what_does_not_depend_on_the_examples_is_copied_for_each():
     equal(number, np.array([2.0, 2.0]))
     equal(vector, np.stack([V, V]))
     assert vector.flags.writeable and not np.shares_memory(same, X)
+    assert not np.shares_memory(cr.vmap(lambda x: x[::-1])(X), X)
     assert cr.vmap(f, out_axes=(None, 0, 0))(X)[0] == 2.0
 
 

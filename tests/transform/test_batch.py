@@ -1,6 +1,7 @@
 """A circuit for one example applied to many, gate by gate and with gates that have no rule."""
 
 import itertools
+import weakref
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import chainrule as cr
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.record import Gate
 from chainrule.circuit.types import Type
+from chainrule.gates.batched import as_it_stands
 from chainrule.gates.define import ufunc_type
 from chainrule.gates.elementwise import exp
 from chainrule.gates.handle import Handle
@@ -80,6 +82,23 @@ def test_a_gate_that_decomposes_is_batched_stage_by_stage():
     ((value, _),) = batch(one(gate, X[0]), {0: X / 10}, [0])
     np.testing.assert_array_equal(value, np.exp(X / 10) + X / 10)
     assert not applied
+
+
+def test_values_are_let_go_when_nobody_will_read_them_again():
+    made, alive = [], []
+
+    def evaluate(x):
+        alive.append([ref() is not None for ref in made])
+        out = x + 1.0
+        made.append(weakref.ref(out))
+        return out
+
+    gate = toy("toy_step", evaluate=evaluate, batch=as_it_stands)
+    b = Builder()
+    x = Handle(b, b.input(Type((), np.dtype(float))))
+    circuit = b.build([gate(gate(gate(x))).wire])
+    batch(circuit, {0: np.zeros(1)}, [0])
+    assert alive == [[], [True], [False, True]]  # each reads the one before it
 
 
 ROWS, COLUMNS = np.array([2, 0, -1]), np.array([1, 3, 0])
