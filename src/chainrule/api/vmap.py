@@ -8,19 +8,16 @@ an older trace: only what is applied to all examples is recorded there.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from types import CodeType
 from typing import Any
 
 import numpy as np
 
+from chainrule.api.decision import Decision
 from chainrule.api.inputs import leaf_name, parameter_names
 from chainrule.circuit.types import is_number
-from chainrule.errors import InputError, OutputError, ShapeError, TraceError
+from chainrule.errors import InputError, OutputError, ShapeError
 from chainrule.gates.batched import moved, spread
-from chainrule.gates.elementwise import not_equal
-from chainrule.gates.reduce import all_, any_
 from chainrule.trace.names import with_names
-from chainrule.trace.places import span
 from chainrule.trace.trace import Trace
 from chainrule.trace.traced import Traced, plain_number, traced, where_in
 from chainrule.transform.batch import batch
@@ -45,7 +42,10 @@ class Leaf:
     def example(self) -> Any:
         """The first of them, as plain numbers; ones if there is none."""
         plain = plain_number(self.values)
-        return (plain[0] if len(plain) else np.ones(plain.shape[1:], plain.dtype))[()]
+        first = (plain[0] if len(plain) else np.ones(plain.shape[1:], plain.dtype))[()]
+        if isinstance(first, np.ndarray):
+            first.flags.writeable = False
+        return first
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ def _result(
     axes = _out_axes(who, out_axes, out)
     inner = [x.wire for x in leaves if isinstance(x, Traced) and x.trace is trace]
     watch = {
-        wire: _Decision(who, outcome, code, lasti)
+        wire: Decision(who, outcome, code, lasti)
         for wire, outcome, code, lasti in trace.decisions
     }
     circuit = trace.circuit(inner)
@@ -272,42 +272,3 @@ def _delivered(
             whole = whole.copy()
         held.add(id(whole))
     return whole
-
-
-# ---- decisions
-
-
-@dataclass(frozen=True, slots=True)
-class _Decision:
-    """A branch Python took on the first example, which must be right for all of them."""
-
-    who: str
-    outcome: bool
-    code: CodeType
-    lasti: int
-
-    def __call__(self, value: Any) -> None:
-        plain = np.asarray(plain_number(value)) != 0
-        if np.any(plain != self.outcome):
-            raise self._both_ways(plain)
-        if isinstance(value, Traced):
-            fold = all_ if self.outcome else any_
-            self._note(fold(not_equal(value, 0), axis=None, keepdims=False))
-
-    def _note(self, flag: Any) -> None:
-        """Tell the older traces, for which it is a decision as well."""
-        while isinstance(flag, Traced):
-            flag.trace.decisions.append((flag.wire, self.outcome, self.code, self.lasti))
-            flag = flag.value
-
-    def _both_ways(self, plain: Any) -> TraceError:
-        count, true = plain.size, int(np.sum(plain))
-        code = self.code
-        line = span(code, self.lasti).line or code.co_firstlineno
-        place = where_in(code.co_name, code.co_filename, line)
-        return TraceError(
-            f"{self.who}: a decision on a traced value goes both ways: of {count} examples it is "
-            f"True for {true} and False for {count - true}{place}\n"
-            "  All examples take one branch. Instead: write np.where(condition, x, y), which "
-            "takes one for each."
-        )

@@ -412,16 +412,18 @@ index_1, index_2, scatter_add_1, scatter_add_2 = (
 
 
 def _is_true(mask: Any, axis: int, count: int, lead: int = 0) -> Any:
+    """Places along an axis where a mask is true, of each mask behind so many leading axes."""
     shape = np.shape(mask)
-    counts = np.count_nonzero(mask, axis=tuple(range(lead, len(shape))))
-    if np.any(counts != count):
-        which = "this mask" if not lead else "one of these masks"
-        wrong = int(np.ravel(counts)[np.argmax(np.ravel(counts) != count)])
+    counts = np.ravel(np.count_nonzero(mask, axis=tuple(range(lead, len(shape)))))
+    wrong = counts[counts != count]
+    if wrong.size:
+        before, instead = (
+            ("was", " when the circuit was made; trace the function again") if not lead else
+            ("the first", ": each must pick as many numbers. Write np.where(mask, x, 0)")
+        )
         raise ShapeError(
-            f"{which} of shape {list(shape[lead:])} is true at {wrong} places, and "
-            f"{'was' if not lead else 'the first'} at {count}"
-            + (" when the circuit was made; trace the function again" if not lead else
-               ": as many numbers must be picked for each example. Write np.where(mask, x, 0)")
+            f"{'one of these masks' if lead else 'this mask'} of shape {list(shape[lead:])} is "
+            f"true at {wrong[0]} places, and {before} at {count}{instead}"
         )
     return np.nonzero(mask)[axis].reshape(*shape[:lead], count)
 
