@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from chainrule.api.jit import Jitted
     from chainrule.api.vmap import vmap
     from chainrule.api.worked import Worked
+    from chainrule.trace.checkpoint import checkpoint
 
 __all__ = [
     "Worked",
     "check_grads",
+    "checkpoint",
     "circuit",
     "dimensions",
     "grad",
@@ -91,6 +93,10 @@ def __getattr__(name: str) -> Any:
         from chainrule.api.worked import Worked
 
         return Worked
+    if name == "checkpoint":
+        from chainrule.trace.checkpoint import checkpoint
+
+        return checkpoint
     if name in ("hessian", "hvp", "jacobian", "jvp", "linearize"):
         from chainrule.api import derivatives
 

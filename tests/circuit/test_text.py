@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import chainrule.gates  # noqa: F401  # the catalogue
 from chainrule.circuit import text
 from chainrule.circuit.builder import Builder
-from chainrule.circuit.circuit import NOTHING, Circuit, Origin, Part
+from chainrule.circuit.circuit import NOTHING, Circuit, Origin, Part, Region
 from chainrule.circuit.record import BY_NAME, Gate
 from chainrule.circuit.text import constant_arrays, from_text, to_text
 from chainrule.circuit.types import TYPES, WEAK, Type
@@ -44,7 +44,7 @@ def contents(c: Circuit):
     columns = [c.kind, c.start, c.operand, c.origin, c.constant_rows]
     return (
         *columns, c.inputs, c.outputs, [bits(v) for v in c.constants], dict(c.names), c.origins,
-        parts, c.groups, [contents(body) for body in c.bodies], c.title,
+        parts, c.groups, [contents(body) for body in c.bodies], c.title, c.regions,
     )
 
 
@@ -111,6 +111,7 @@ def everything():
     c = with_groups(b.build([f.wire, total.wire]))
     c = with_backward(c, f.wire, [x.wire], gradient_is_input=True)
     inner = note_circuit()
+    c = c.with_(regions=(Region(6, 9), Region(3, 10)))
     return c.with_(inputs=c.inputs[::-1], bodies=(inner.with_(bodies=(inner,)), inner))
 
 
@@ -142,6 +143,7 @@ def test_everything_is_readable():
     assert '\norigin o0 "f.py" line 6:11-7:30 in staged to sigy\n' in text
     assert '\norigin o1 "j\\u00fcrgen\\n.py" line ?:?-?:? in "<lambda>"\n' in text
     assert "\ngroup sigmoid(%1) -> %12 stages %7 %8 %10 %12 closed\n" in text
+    assert "\nregion %6 %8\nregion %3 %9\n" in text
     assert '\nbody "f"\n  input %0 x : float\n' in text
     assert_round_trip(c)
 
@@ -288,9 +290,9 @@ PART = "part backward output %0 rows 1 edges 0"
     ([HEAD, X, OUT, OUT], "line 4: there is a line of outputs already"),
     ([HEAD, X, "outputs %1"], "line 3: there is no row %1 above (there are 1 rows so far)"),
     ([HEAD, "row %0"], "line 2: expected a row such as %3, input, inputs, outputs, origin, part, "
-     "edge, group, body or end, found row"),
+     "edge, group, region, body or end, found row"),
     ([HEAD, "end"], "line 2: expected a row such as %3, input, inputs, outputs, origin, part, "
-     "edge, group, body or end, found end"),
+     "edge, group, region, body or end, found end"),
     ([HEAD, "input %1 : float"], "line 2: rows are numbered in order: expected %0, found %1"),
     ([HEAD, "input %0 x y : float"], "line 2: expected :, found y"),
     ([HEAD, "input %0 x : double"], "line 2: no type double; there are float, int, bool, and "
@@ -376,6 +378,8 @@ PART = "part backward output %0 rows 1 edges 0"
     ([HEAD, X, "group sigmoid(%0) -> %0 stages %0 ajar"], "line 3: expected open, found ajar"),
     ([HEAD, X, "group sigmoid(%0) -> %0 stages closed", OUT],
      'line 1: circuit "f" breaks a rule: group sigmoid lacks its output row'),
+    ([HEAD, X, X.replace("0", "1"), "region %1 %0"],
+     "line 4: a region's first row comes first: %1 is above %0"),
     ([HEAD, X, OUT, 'body "g"', OUT], "line 5: there is no row %0 above (there are 0 rows so far)"),
     ([HEAD, X, OUT, 'body "g"', "outputs"], 'line 4: the body "g" has no end'),
     ([HEAD, X, OUT, 'body "g"', "end"], 'line 4: circuit "g" has no line of outputs'),

@@ -23,6 +23,7 @@ from chainrule.api.inputs import Lifted
 from chainrule.errors import InputError, ShapeError
 from chainrule.trace.traced import Traced
 from chainrule.transform.forward import push
+from chainrule.transform.recompute import all_values
 
 
 def jvp(
@@ -49,7 +50,7 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
         if wire is None:
             return zero_like(value)
         with np.errstate(all="ignore"):
-            found = push(circuit, done.trace.values, given, wire)[wire]
+            found = push(circuit, all_values(circuit, done.trace.values), given, wire)[wire]
         if found is None:
             return zero_like(value)
         return found if isinstance(found, Traced) else _like(found, value)
@@ -152,6 +153,7 @@ def _flat(done: Run, gradient: Any) -> Sequence[Any]:
 def _by_columns(done: Run, wire: int, value: Any, values: Sequence[Any]) -> list[Any]:
     """One push for each number of the argument."""
     circuit = done.trace.circuit([wire])
+    values_by_row = all_values(circuit, done.trace.values)
     out_shape = np.shape(_plain(value))
     blocks = []
     for v, at in zip(values, done.lifted[0].wires, strict=True):
@@ -160,7 +162,7 @@ def _by_columns(done: Run, wire: int, value: Any, values: Sequence[Any]) -> list
         for unit in _units(shape):
             given = {at: as_output_gradient(unit, v)}
             with np.errstate(all="ignore"):
-                column = push(circuit, done.trace.values, given, wire)[wire]
+                column = push(circuit, values_by_row, given, wire)[wire]
             columns.append(zero_like(_plain(value)) if column is None else column)
         blocks.append(_stacked(columns, shape, out_shape, front=False))
     return blocks

@@ -22,6 +22,7 @@ from chainrule.trace.trace import Trace
 from chainrule.trace.traced import Traced
 from chainrule.transform.backward import backpropagate_numbers
 from chainrule.transform.grouping import find_groups
+from chainrule.transform.recompute import all_values
 
 LARGEST = 10_000  # rows; above, a backward program is not worth compiling
 KEPT = 2_000_000  # integers in the structures remembered, all together
@@ -134,11 +135,12 @@ def pull(run: Run, wire: int | None, dout: Any) -> tuple[Any, ...]:
     trace = run.trace
     if wire is None or not trace.inputs:
         found: Sequence[Any] = [None] * len(trace.inputs)
-    elif trace.is_nested or trace.packed or len(trace) > LARGEST:
+    elif trace.is_nested or trace.packed or trace.regions or len(trace) > LARGEST:
         circuit = trace.circuit([wire])
+        values = all_values(circuit, trace.values)
         with np.errstate(all="ignore"):
             found = backpropagate_numbers(
-                circuit, trace.values, wire, dout, trace.inputs, find_groups(circuit)
+                circuit, values, wire, dout, trace.inputs, find_groups(circuit)
             )
     else:
         found = _remembered(trace, wire, dout)

@@ -16,6 +16,7 @@ from chainrule.trace.expression import expression_circuit
 from chainrule.trace.names import with_names
 from chainrule.trace.script import run_script
 from chainrule.trace.trace import Trace
+from chainrule.trace.traced import Traced
 from chainrule.transform.grouping import with_groups
 
 
@@ -45,7 +46,7 @@ def circuit(f: Callable[..., Any]) -> Callable[..., Worked]:
                 f"{name} returned {out!r:.60}, which does not depend on its arguments"
             )
         name = "f" if name == "<lambda>" else name
-        return _worked(trace, wire, arguments, name, output_grad, outside=_variables_of(f))
+        return _worked(out, arguments, name, output_grad, outside=_variables_of(f))
 
     return worked
 
@@ -66,15 +67,16 @@ def _tree(lifted: Lifted) -> Any:
 
 
 def _worked(
-    trace: Trace, wire: int, arguments: Sequence[Argument], name: str, output_grad: Any,
+    out: Traced, arguments: Sequence[Argument], name: str, output_grad: Any,
     prelude: tuple[str, ...] | None = None, outside: Mapping[str, Any] | None = None,
 ) -> Worked:
+    trace, wire = out.trace, out.wire
     plain = with_names(trace.circuit([wire], title=name), trace)
     plain = plain.with_(names={**_captured_names(trace, outside or {}), **plain.names})
     if not plain.name(wire):
         plain = plain.with_(names={**plain.names, wire: (_output_name(plain, name),)})
     inputs = tuple(trace.values[w] for w in trace.inputs)
-    dout = _output_gradient(output_grad, trace.values[wire], name)
+    dout = _output_gradient(output_grad, out.value, name)
     return Worked(with_groups(plain), tuple(arguments), inputs, dout, prelude, name)
 
 
@@ -127,7 +129,7 @@ def script(
 
     done = run_script(source, filename, make_input, wrt, of)
     arguments = [Argument(n, _tree(x)) for n, x in found.items()]
-    return _worked(done.trace, done.out.wire, arguments, done.of, None, done.prelude)
+    return _worked(done.out, arguments, done.of, None, done.prelude)
 
 
 def expression(source: str, values: Mapping[str, Any]) -> Worked:

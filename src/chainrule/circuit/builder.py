@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chainrule.circuit.circuit import NOTHING, Circuit, Group, Origin, Part
+from chainrule.circuit.circuit import NOTHING, Circuit, Group, Origin, Part, Region
 from chainrule.circuit.record import CONSTANT, INPUT, KINDS, Gate, inferred_kind, kind_id
 from chainrule.circuit.types import Type, intern_type, type_id
 
@@ -14,7 +14,7 @@ class Builder:
 
     __slots__ = (
         "bodies", "constant_rows", "constants", "groups", "inputs", "kind", "names", "operand",
-        "origin", "origin_column", "origins", "parts", "start", "title",
+        "origin", "origin_column", "origins", "parts", "regions", "start", "title",
     )
 
     def __init__(self, title: str = "circuit") -> None:
@@ -29,6 +29,7 @@ class Builder:
         self.origins: list[Origin] = []
         self.parts: list[Part] = []
         self.groups: list[Group] = []
+        self.regions: tuple[Region, ...] = ()
         self.bodies: tuple[Circuit, ...] = ()
         self.title = title
         self.origin = NOTHING
@@ -42,7 +43,7 @@ class Builder:
         b.inputs, b.constants = list(circuit.inputs), list(circuit.constants)
         b.names, b.origins = dict(circuit.names), list(circuit.origins)
         b.parts, b.groups = list(circuit.parts), list(circuit.groups)
-        b.bodies = circuit.bodies
+        b.bodies, b.regions = circuit.bodies, circuit.regions
         return b
 
     def __len__(self) -> int:
@@ -88,4 +89,5 @@ class Builder:
             self.kind, self.start, self.operand, self.origin_column, tuple(self.inputs),
             tuple(outputs), self.constant_rows, tuple(self.constants), self.names,
             tuple(self.origins), tuple(self.parts), tuple(self.groups), self.bodies, self.title,
+            self.regions,
         )

@@ -66,6 +66,15 @@ class Group:
     is_closed: bool = True
 
 
+@dataclass(frozen=True)
+class Region:
+    """The rows from `first` up to before `stop`, recorded in one call of a checkpointed function:
+    their inner values are worked out again for the backward pass. An annotation."""
+
+    first: int
+    stop: int
+
+
 @dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Circuit:
     """Inputs, stages in order, outputs. Everything else about a function is read from here."""
@@ -84,6 +93,7 @@ class Circuit:
     groups: tuple[Group, ...] = ()
     bodies: tuple["Circuit", ...] = ()
     title: str = "circuit"
+    regions: tuple[Region, ...] = ()
 
     def __len__(self) -> int:
         return len(self.kind)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chainrule.circuit.builder import Builder
-from chainrule.circuit.circuit import NOTHING, Circuit, Group, Origin, Part
+from chainrule.circuit.circuit import NOTHING, Circuit, Group, Origin, Part, Region
 from chainrule.circuit.literal import Array, read_attrs, read_constant, read_type, type_text
 from chainrule.circuit.record import (
     CONSTANT,
@@ -254,7 +254,14 @@ def _group(draft: Draft, line: Line) -> None:
     draft.builder.groups.append(Group(gate, stages, inputs, output, is_closed))
 
 
+def _region(draft: Draft, line: Line) -> None:
+    first, last = _wire(draft, line), _wire(draft, line)
+    if first > last:
+        raise line.error(f"a region's first row comes first: %{first} is above %{last}")
+    draft.builder.regions += (Region(first, last + 1),)
+
+
 STATEMENTS: dict[str, Callable[[Draft, Line], None]] = {
     "input": _input, "inputs": _inputs, "outputs": _outputs, "origin": _origin, "part": _part,
-    "edge": _edge, "group": _group,
+    "edge": _edge, "group": _group, "region": _region,
 }

@@ -20,7 +20,8 @@ first rows and their edges: `%2 <- %6` says that %6 holds the gradient of %2, `e
 that %6 is what goes back along operand 0 of row 4. A wire may have several names: `%3 a = b = ...`.
 
     text      = "circuit" string "version" "1" statement*
-    statement = input | constant | stage | inputs | outputs | origin | part | group | body
+    statement = input | constant | stage | inputs | outputs | origin | part | group
+              | region | body
     input     = "input" wire [name ("=" name)*] ":" type [from]
     constant  = wire ("=" | (name "=")+) "constant" value ":" type [from]
     stage     = wire ("=" | (name "=")+) gate "(" wires ")" ":" type [settings] [from]
@@ -36,6 +37,7 @@ that %6 is what goes back along operand 0 of row 4. A wire may have several name
     part      = "part" name "output" wire ["output_gradient" wire] "rows" int "edges" int
                 (wire "<-" wire | "edge" edge "<-" wire)*
     group     = "group" gate "(" wires ")" "->" wire "stages" wire* ("closed" | "open")
+    region    = "region" wire wire                                its first and its last row
     body      = "body" string statement* "end"
     wires     = [wire ("," wire)*]
     number    = "true" | "false" | int | float | bits | "inf" | "-inf" | "nan"
@@ -99,6 +101,8 @@ def _statements(circuit: Circuit) -> Iterator[str]:
     for part in circuit.parts:
         yield from _part(circuit, part)
     yield from map(_group, circuit.groups)
+    for region in circuit.regions:
+        yield _words("region", _wires((region.first, region.stop - 1)))
     for body in circuit.bodies:
         yield f"body {quoted(body.title)}"
         yield from ("  " + line for line in _statements(body))

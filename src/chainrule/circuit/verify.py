@@ -24,6 +24,8 @@ def verify(circuit: Circuit) -> Circuit:
         _require(all(0 <= r < n for r in group.stages), "a group's stage is not a row")
         _require(group.output in group.stages, f"group {group.gate.name} lacks its output row")
         _require(all(w < group.output for w in group.inputs), "group reads after its output")
+    for region in circuit.regions:
+        _require(0 <= region.first < region.stop <= n, "a region's rows are not rows")
     return circuit
 
 

@@ -7,6 +7,7 @@ from types import CodeType
 import numpy as np
 
 from chainrule.circuit.circuit import NOTHING, Circuit, Origin
+from chainrule.trace.checkpoint import PASSES_ON
 from chainrule.trace.places import Destination, destination, returned_names, span
 from chainrule.trace.trace import Call, Trace
 
@@ -88,6 +89,9 @@ class _Resolver:
         names: tuple[str, ...] = ()
         while at.returned is not None and self.calls[call].parent != NOTHING:
             link: Call = self.calls[call]
+            if self.calls[link.parent].code is PASSES_ON:
+                call = link.parent
+                continue
             if is_library(self.calls[link.parent].code):
                 break
             at = destination(self.calls[link.parent].code, link.parent_lasti, at.returned)

@@ -10,19 +10,22 @@ resolved later, or never. A long log is packed into arrays chunk by chunk.
 
 Every trace has a birth number from one process-wide counter. Where values of two traces meet, the
 younger trace records, and holds the older value as a constant whose own trace goes on recording.
+
+A *region* is the rows of one call of a checkpointed function. When it ends, the arrays made in it
+are let go, except those it returned: None stands for each in `values`.
 """
 
 import itertools
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.circuit.circuit import NOTHING, Circuit
+from chainrule.circuit.circuit import NOTHING, Circuit, Region
 from chainrule.circuit.record import CONSTANT, INPUT, KINDS, kind_id
 from chainrule.circuit.types import type_id
 from chainrule.errors import TraceError
@@ -43,6 +46,7 @@ class Call:
     parent: int
     parent_lasti: int
     code: CodeType
+    first: int  # the first row recorded in it
 
 
 class Trace:
@@ -50,7 +54,8 @@ class Trace:
 
     __slots__ = (
         "_root", "_stack", "birth", "call", "calls", "captured", "copies", "decisions", "frame",
-        "inputs", "is_nested", "is_plain", "limit", "log", "names", "packed", "spill", "values",
+        "inputs", "is_nested", "is_plain", "limit", "log", "names", "packed", "regions", "spill",
+        "values",
     )
 
     def __init__(self, *, copies: bool = False, is_plain: bool = False) -> None:
@@ -66,6 +71,7 @@ class Trace:
         self.packed: list[npt.NDArray[np.int32]] = []
         self.spill: list[tuple[int, ...]] = []
         self.values: list[Any] = []
+        self.regions: list[Region] = []
         self.inputs: list[int] = []
         self.decisions: list[tuple[int, bool, CodeType, int]] = []  # wire, outcome, place
         self.names: dict[int, tuple[str, ...]] = {}
@@ -144,10 +150,37 @@ class Trace:
         del self._stack[known[id(at)] + 1 if id(at) in known else 0 :]
         for link in reversed(new):
             parent, call = self._stack[-1] if self._stack else (None, NOTHING)
-            self.calls.append(Call(call, parent.f_lasti if parent else NOTHING, link.f_code))
+            lasti = parent.f_lasti if parent else NOTHING
+            self.calls.append(Call(call, lasti, link.f_code, len(self.values)))
             self._stack.append((link, len(self.calls) - 1))
         self.frame = frame
         self.call = self._stack[-1][1]
+
+    def end_region(self, frame: FrameType, outputs: Container[int]) -> None:
+        """The call in `frame` is over: let go of the arrays made in it, except the outputs."""
+        depth = next((i for i, (known, _) in enumerate(self._stack) if known is frame), None)
+        if depth is None:
+            return  # nothing was recorded in it
+        first, stop = self.calls[self._stack[depth][1]].first, len(self.values)
+        del self._stack[depth:]  # a frame kept here would keep its variables
+        self.frame = None
+        if first == stop:
+            return
+        for row, kind in enumerate(self._kinds(first), first):
+            is_leaf = KINDS[kind].gate.family == "leaf"
+            if KINDS[kind].type.shape and not is_leaf and row not in outputs:
+                self.values[row] = None
+        self.regions.append(Region(first, stop))
+
+    def _kinds(self, first: int) -> Sequence[int]:
+        """The kinds of the rows from `first` on."""
+        chunks = [np.array(self.log[::WIDTH], np.int32)]
+        for chunk in reversed(self.packed):
+            if sum(map(len, chunks)) >= len(self.values) - first:
+                break
+            chunks.append(chunk[:, 0])
+        kinds: list[int] = np.concatenate(chunks[::-1])[first - len(self.values) :].tolist()
+        return kinds
 
     def close(self) -> None:
         """End the recording and let go of the frames; values may still be read."""
@@ -179,7 +212,7 @@ class Trace:
             _column(kinds), _column(start), self._operands(rows, start),
             array("i", [NOTHING]) * len(rows), tuple(self.inputs), tuple(outputs),
             _column(constant_rows), tuple(self.values[r] for r in constant_rows), self.names,
-            title=title,
+            title=title, regions=tuple(self.regions),
         )
 
     def _operands(

@@ -188,7 +188,10 @@ def record(
         x.wire if isinstance(x, Traced) and x.trace is trace else _capture(trace, x, gate, frame)
         for x in operands
     ]
-    values = [trace.values[w] for w in wires]
+    values = [  # the trace may have let go of a value that its carrier still holds
+        x.value if isinstance(x, Traced) and x.trace is trace else trace.values[w]
+        for x, w in zip(operands, wires, strict=True)
+    ]
     try:
         if ufunc is not None:
             value = ufunc(*values)
@@ -199,7 +202,7 @@ def record(
     except ChainError as error:
         raise type(error)(f"{error}{where(frame)}") from None
     except (ValueError, TypeError) as error:
-        raise _explained(gate, wires, attrs, trace, error, frame) from error
+        raise _explained(gate, values, attrs, error, frame) from error
     kind = kind_id(gate, attrs_key(attrs), type_id(value))
     return traced(trace, trace.record(kind, wires, value, frame), value)
 
@@ -208,11 +211,11 @@ ChainError = (ShapeError, UnsupportedError)
 
 
 def _explained(
-    gate: Gate, wires: Sequence[int], attrs: Any, trace: Trace, error: Exception, frame: Any
+    gate: Gate, values: Sequence[Any], attrs: Any, error: Exception, frame: Any
 ) -> Exception:
     """Our own words for what NumPy refused, where the gate's type rule can tell."""
     try:
-        gate.infer([TYPES[type_id(trace.values[w])] for w in wires], **attrs)
+        gate.infer([TYPES[type_id(x)] for x in values], **attrs)
     except ShapeError as ours:
         return ShapeError(f"{ours}{where(frame)}")
     return UnsupportedError(f"{gate.name}: {error}{where(frame)}")

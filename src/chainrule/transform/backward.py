@@ -254,9 +254,22 @@ def backpropagate_numbers(
     try:
         found = backpropagate(rows, values, output, dout, wrt, groups=groups, one=one)
     except (ArithmeticError, ValueError):
-        wide = [np.float64(v) if v.__class__ is float else v for v in values]
-        found = backpropagate(rows, wide, output, dout, wrt, groups=groups, one=one)
+        found = backpropagate(rows, _Wide(values), output, dout, wrt, groups=groups, one=one)
     return [found[w] if w <= output else None for w in wrt]
+
+
+class _Wide(Sequence[Any]):
+    """Values with NumPy's numbers for Python's, which raise where NumPy's overflow."""
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, wire: Any) -> Any:
+        value = self.values[wire]
+        return np.float64(value) if value.__class__ is float else value
 
 
 def local_gradients(

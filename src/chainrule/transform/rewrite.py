@@ -1,7 +1,7 @@
 """The one driver that rebuilds circuits. A pass is a table of rules; the driver keeps the rest.
 
-Names, origins, groups, and every part's gradients stay attached to their wires. Rows the user
-wrote are never rewritten; rows of a backward pass are, and rows nobody needs are left out.
+Names, origins, groups, regions, and every part's gradients stay attached to their wires. Rows the
+user wrote are never rewritten; rows of a backward pass are, and rows nobody needs are left out.
 """
 
 from array import array
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from chainrule.circuit.builder import Builder
-from chainrule.circuit.circuit import NOTHING, Circuit, Group, Part
+from chainrule.circuit.circuit import NOTHING, Circuit, Group, Part, Region
 from chainrule.circuit.record import KINDS, Gate
 from chainrule.circuit.verify import verify
 from chainrule.gates.handle import Handle
@@ -86,6 +86,7 @@ def rewrite(
     b.names = {moved[w]: n for w, n in circuit.names.items() if live[w]}
     b.inputs = [moved[w] for w in circuit.inputs]
     b.groups = [g for g in (_moved_group(g, moved) for g in circuit.groups) if g]
+    b.regions = tuple(r for r in (_moved_region(r, moved) for r in circuit.regions) if r)
     if parts:
         b.parts = [_moved_part(circuit, p, moved, b) for p in circuit.parts]
     done = b.build([moved[w] for w in outputs])
@@ -162,6 +163,11 @@ def _moved_group(group: Group, moved: "array[int]") -> Group | None:
         group.gate, tuple(moved[w] for w in group.stages), tuple(moved[w] for w in group.inputs),
         moved[group.output], group.is_closed,
     )
+
+
+def _moved_region(region: Region, moved: "array[int]") -> Region | None:
+    rows = [w for w in moved[region.first : region.stop] if w != NOTHING]
+    return Region(rows[0], rows[-1] + 1) if rows else None
 
 
 def _moved_part(circuit: Circuit, part: Part, moved: "array[int]", b: Builder) -> Part:
