@@ -216,6 +216,29 @@ class TestP:
     def test_p5_backward_evaluates_no_exp(self):
         assert not any("exp" in line.text for line in script(STAGED).code().backward)
 
+    def test_p5_backward_reads_only_what_is_there(self):
+        code = cr.circuit(staged)(3, -4).code()
+        assert "np.exp" not in "".join(line.text for line in code.backward)
+        known = {"x", "y"} | {line.target for line in code.forward}
+        for line in code.backward:
+            target, how, source = re.match(r"(\w+) (\+?=) (.*)", line.text).groups()
+            assert set(re.findall(r"[a-z]\w*", source)) <= known
+            assert how == "=" or target in known
+            known.add(target)
+
+    @pytest.mark.parametrize("make", [lambda: script(STAGED), lambda: cr.circuit(staged)(3, -4)])
+    def test_p5_recompute_keeps_fewer_values_and_gives_equal_gradients(self, make):
+        w = make()
+        code = w.code(recompute=True)
+        assert code.most_held < w.code().most_held
+        found = run_alone(code)
+        if w.prelude is None:
+            _, (dx, dy) = found["staged_grad"](3, -4)
+        else:
+            dx, dy = found["dx"], found["dy"]
+        assert close(dx, BACKWARD["dx"]) and close(dy, BACKWARD["dy"])
+        assert w.check(code=code)
+
     def test_p6_the_trail_of_gradients_that_add_up(self):
         trails = {"dx": [], "dy": []}
         space = {"math": math}

@@ -60,8 +60,8 @@ def test_gradients_of_branches_not_taken_have_the_dtype_of_the_input():
     assert not np.any(gradients)
 
 
-def printed(f, x, y):
-    code = cr.circuit(f)(x, y).code()
+def printed(f, x, y, **settings):
+    code = cr.circuit(f)(x, y).code(**settings)
     space = {}
     exec(compile(str(code), "<printed>", "exec"), space)
     return space["f_grad"](x, y)
@@ -77,8 +77,9 @@ def assert_all_paths_equal(f, x, y):
             same_bits((again, *same), (value, *gradients))
         w = cr.circuit(f)(x, y)
         same_bits((w.value, *w.gradients.values()), (value, *gradients))
-        alone, told = printed(f, x, y)
-        same_bits((alone, *told), (value, *gradients))
+        for recompute in (False, True):
+            alone, told = printed(f, x, y, recompute=recompute)
+            same_bits((alone, *told), (value, *gradients))
 
 
 def same_bits(found, wanted):

@@ -50,6 +50,14 @@ def test_code_of_a_script_runs_alone(capsys, script):
     assert space["dx"] == pytest.approx(6.01798620996209156)
 
 
+def test_code_that_keeps_fewer_values(capsys, script):
+    code, out, _ = run(capsys, "code", script, "--recompute")
+    assert code == 0 and "del sigy\n" in out and "# (1) again" in out
+    space = {}
+    exec(out, space)
+    assert space["dx"] == pytest.approx(6.01798620996209156)
+
+
 def test_code_only_by_the_names_asked_for(capsys, script):
     code, out, _ = run(capsys, "code", script, "--wrt", "y")
     assert code == 0 and "dy = " in out and "dx" not in out

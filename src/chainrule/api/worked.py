@@ -156,10 +156,13 @@ class Worked:
 
     # ---- forms
 
-    def code(self, style: str = "d") -> Staged:
+    def code(self, style: str = "d", *, recompute: bool = False) -> Staged:
         """The staged code of the forward and backward pass; a str with its lines as `.lines`.
 
         style: "d" names the gradient of x `dx`; "df" names it `dfdx`, after the output.
+        recompute: keep fewer values. Those inside a segment of the forward lines (a call of a
+        checkpointed function; without any, about sqrt(lines) lines) are deleted after it and
+        worked out again in the backward pass; the gradients keep every bit.
         """
         if style not in ("d", "df"):
             raise InputError(f'style is "d" (dx) or "df" (dfdx), not {style!r}')
@@ -172,8 +175,8 @@ class Worked:
         of = (c.name(output) or c.title) if style == "df" else None
         short = simplify(full)
         if self.prelude is not None:
-            return staged_script(short, self.arguments, self.prelude, of)
-        return staged_function(short, self.arguments, self.name, of)
+            return staged_script(short, self.arguments, self.prelude, of, recompute)
+        return staged_function(short, self.arguments, self.name, of, recompute)
 
     def check(self, code: str | None = None) -> Verdict:
         """The verdict: every gate, fork, group and input against central differences.

@@ -33,6 +33,7 @@ options:
   --wrt NAMES      a script's variables to differentiate by, with commas (default: all numbers)
   --of NAME        a script's output (default: the last variable assigned)
   --style d|df     code: name the gradient of x dx, or dfdx (default: d)
+  --recompute      code: keep fewer values; work them out again in the backward pass
   --claimed FILE   check: also check the gradients that this Python file computes, such as
                    the saved output of `chainrule code`
   -o FILE          draw: the SVG file to write
@@ -55,6 +56,7 @@ def _parser() -> _Parser:
     parser.add_argument("--wrt")
     parser.add_argument("--of")
     parser.add_argument("--style", default="d")
+    parser.add_argument("--recompute", action="store_true")
     parser.add_argument("--claimed")
     parser.add_argument("-o", "--output")
     parser.add_argument("--decimals", type=int)
@@ -112,7 +114,7 @@ def _run(options: argparse.Namespace) -> int:
     target = Target(words[0].strip(), tuple(words[1:]), _names(options.wrt), options.of)
     worked = load(target)
     if verb == "code":
-        print(worked.code(options.style), end="")
+        print(worked.code(options.style, recompute=options.recompute), end="")
         return 0
     if verb == "draw":
         return _draw(worked, options)

@@ -17,6 +17,7 @@ class Line:
     """One statement. A forward line has a number; a backward line the number it differentiates.
 
     wire: the forward wire, or in a backward line the wire whose gradient it gives; -1 for neither.
+    is_again: a forward line printed once more, in the backward pass. deletes: the variables let go.
     """
 
     text: str
@@ -24,6 +25,14 @@ class Line:
     is_backward: bool
     target: str
     wire: int = NOTHING
+    is_again: bool = False
+    deletes: tuple[str, ...] = ()
+
+    @property
+    def tag(self) -> str:
+        """The comment behind it: which forward line it is, or differentiates."""
+        again = " again" if self.is_again else ""
+        return f"# ({self.number}){again}" if self.number else ""
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from chainrule.circuit.types import Type
 from chainrule.code.expression import ATOM, Text
 from chainrule.code.forward import Line, applied, forward_lines, is_big, leaf
 from chainrule.code.names import Namer
+from chainrule.code.recompute import most_held, recomputing
 from chainrule.gates.elementwise import accumulate
 from chainrule.gates.move import alias
 
@@ -44,13 +45,22 @@ class Staged(str):
 
     @property
     def backward(self) -> tuple[Line, ...]:
-        """The lines of the backward pass, in order."""
-        return tuple(line for line in self.lines if line.is_backward)
+        """The lines that work out gradients, in order."""
+        return tuple(
+            line for line in self.lines
+            if line.is_backward and not line.is_again and not line.deletes
+        )
 
     @property
     def forward(self) -> tuple[Line, ...]:
         """The lines of the forward pass, in order."""
-        return tuple(line for line in self.lines if not line.is_backward)
+        return tuple(line for line in self.lines if not line.is_backward and not line.deletes)
+
+    @property
+    def most_held(self) -> int:
+        """The most variables held at once, arguments not counted."""
+        return most_held(self.lines)
+
 
 def gets_a_line(circuit: Circuit) -> set[int]:
     """Forward wires whose value and gradient have a variable: named ones and those read twice."""
@@ -280,6 +290,11 @@ class _Printer:
             return f"({inside},)" if len(tree) == 1 else f"({inside})"
         return f"[{inside}]"
 
+    @property
+    def output(self) -> str:
+        """How the output is written."""
+        return self.texts[self.part.output].source
+
     def gradient_names(self) -> list[str]:
         """The variable holding each argument's gradient, in order."""
         return [
@@ -293,19 +308,22 @@ def _zeros(t: Type, text: Text) -> str:
 
 
 def _print(
-    circuit: Circuit, arguments: Sequence[Argument], of: str | None
+    circuit: Circuit, arguments: Sequence[Argument], of: str | None, recompute: bool
 ) -> _Printer:
     printer = _Printer(circuit, circuit.parts[-1], arguments, of)
     printer.forward()
     printer.backward()
+    if recompute:
+        returned = {*printer.gradient_names(), printer.output}
+        printer.lines = [*recomputing(printer.lines, circuit.regions, returned)]
     return printer
 
 
 def _laid_out(lines: Sequence[Line], indent: str) -> list[str]:
     """Lines with their tags in one column."""
-    width = min(max((len(line.text) for line in lines), default=0), 60)
+    width = min(max((len(line.text) for line in lines if not line.deletes), default=0), 60)
     return [
-        f"{indent}{line.text:<{width}}  # ({line.number})" if line.number else indent + line.text
+        f"{indent}{line.text:<{width}}  {line.tag}" if line.tag else indent + line.text
         for line in lines
     ]
 
@@ -317,10 +335,11 @@ def _imports(text: str) -> list[str]:
 
 
 def staged_script(
-    circuit: Circuit, arguments: Sequence[Argument], prelude: Sequence[str], of: str | None = None
+    circuit: Circuit, arguments: Sequence[Argument], prelude: Sequence[str],
+    of: str | None = None, recompute: bool = False,
 ) -> Staged:
     """A flat script: inputs, forward pass, `# backward pass`, and its lines."""
-    printer = _print(circuit, arguments, of)
+    printer = _print(circuit, arguments, of, recompute)
     forward = [line for line in printer.lines if not line.is_backward]
     backward = [line for line in printer.lines if line.is_backward]
     body = [*prelude, "", *_laid_out(forward, ""), "", "# backward pass",
@@ -330,10 +349,11 @@ def staged_script(
 
 
 def staged_function(
-    circuit: Circuit, arguments: Sequence[Argument], name: str, of: str | None = None
+    circuit: Circuit, arguments: Sequence[Argument], name: str, of: str | None = None,
+    recompute: bool = False,
 ) -> Staged:
     """A `def` that returns the value and the gradients (one, or a tuple of them)."""
-    printer = _print(circuit, arguments, of)
+    printer = _print(circuit, arguments, of, recompute)
     forward = [line for line in printer.lines if not line.is_backward]
     backward = [line for line in printer.lines if line.is_backward]
     taken = [a.name for a in arguments]
@@ -350,7 +370,7 @@ def staged_function(
         "",
         f"{indent}# backward pass",
         *_laid_out(backward, indent),
-        f"{indent}return {printer.texts[printer.part.output].source}, {returned}",
+        f"{indent}return {printer.output}, {returned}",
     ]
     text = "\n".join(body)
     spaced = [*_imports(text), *([""] if _imports(text) else [])]
