@@ -188,10 +188,10 @@ def record(
         x.wire if isinstance(x, Traced) and x.trace is trace else _capture(trace, x, gate, frame)
         for x in operands
     ]
-    values = [  # the trace may have let go of a value that its carrier still holds
-        x.value if isinstance(x, Traced) and x.trace is trace else trace.values[w]
-        for x, w in zip(operands, wires, strict=True)
-    ]
+    values = [trace.values[w] for w in wires]
+    if trace.regions:  # it may have let go of a value that its carrier still holds
+        pairs = zip(operands, values, strict=True)
+        values = [x.value if isinstance(x, Traced) and x.trace is trace else v for x, v in pairs]
     try:
         if ufunc is not None:
             value = ufunc(*values)
