@@ -97,7 +97,7 @@ def everything():
     b = Builder('a "title"')
     b.origins += [
         Origin("f.py", 6, 7, 11, 30, "staged", "sigy"),
-        Origin("jürgen\n.py", None, None, None, None, "<lambda>"),
+        Origin("jürgen\n.py", None, None, None, None, "<lambda>", None, (("step", 4), ("<l>", 7))),
     ]
     b.origin = 0
     w = Handle(b, b.input(matrix(3, 4), "W"))
@@ -141,7 +141,7 @@ def test_everything_is_readable():
     assert text.startswith(EVERYTHING.replace("sha256:HASH", found).replace('"dσ"', "dσ"))
     assert "\ninputs %13 %1 %0\noutputs %12 %6\n" in text
     assert '\norigin o0 "f.py" line 6:11-7:30 in staged to sigy\n' in text
-    assert '\norigin o1 "j\\u00fcrgen\\n.py" line ?:?-?:? in "<lambda>"\n' in text
+    assert '\norigin o1 "j\\u00fcrgen\\n.py" line ?:?-?:? in "<lambda>" calls ' in text
     assert "\ngroup sigmoid(%1) -> %12 stages %7 %8 %10 %12 closed\n" in text
     assert "\nregion %6 %8\nregion %3 %9\n" in text
     assert '\nbody "f"\n  input %0 x : float\n' in text

@@ -26,7 +26,11 @@ NOTHING = -1
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the user wrote a stage: file, line, column, target name, enclosing function."""
+    """Where the user wrote a stage: file, line, column, target name, enclosing function.
+
+    calls: from the traced function in, the calls that led there (the outermost few), each as
+    (function, number); the number tells one call of a function from another.
+    """
 
     file: str
     line: int | None
@@ -35,6 +39,7 @@ class Origin:
     end_column: int | None
     function: str
     target: str | None = None
+    calls: tuple[tuple[str, int], ...] = ()
 
     def __str__(self) -> str:
         return f"{self.file} line {self.line}"

@@ -189,7 +189,13 @@ def _origin(draft: Draft, line: Line) -> None:
     line.expect("in")
     function = line.name("the function's name")
     target = line.name("the target's name") if line.accept("to") else None
-    origins.append(Origin(file, start_line, end_line, column, end_column, function, target))
+    calls: list[tuple[str, int]] = []
+    if line.accept("calls"):
+        while line:
+            calls.append((line.name("a function's name"), line.count("the call")))
+    origins.append(
+        Origin(file, start_line, end_line, column, end_column, function, target, tuple(calls))
+    )
 
 
 def _part(draft: Draft, line: Line) -> None:

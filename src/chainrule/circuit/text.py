@@ -34,6 +34,7 @@ that %6 is what goes back along operand 0 of row 4. A wire may have several name
     inputs    = "inputs" wire*                                    where not in order of rows
     outputs   = "outputs" wire*
     origin    = "origin" origin-number string "line" span "in" name ["to" name]
+                ["calls" (name int)*]
     part      = "part" name "output" wire ["output_gradient" wire] "rows" int "edges" int
                 (wire "<-" wire | "edge" edge "<-" wire)*
     group     = "group" gate "(" wires ")" "->" wire "stages" wire* ("closed" | "open")
@@ -128,7 +129,8 @@ def _origin(index: int, o: Origin) -> str:
     span = "{}:{}-{}:{}".format(*("?" if n is None else n for n in numbers))
     target = "" if o.target is None else f"to {name_text(o.target)}"
     place = f"{quoted(o.file)} line {span} in {name_text(o.function)}"
-    return _words(f"origin o{index}", place, target)
+    calls = [f"{name_text(function)} {number}" for function, number in o.calls]
+    return _words(f"origin o{index}", place, target, *(["calls", *calls] if calls else ()))
 
 
 def _part(circuit: Circuit, part: Part) -> Iterator[str]:

@@ -15,6 +15,7 @@ _LIBRARIES = (
     str(Path(__file__).parents[1]),
     str(Path(np.__file__).parent),
 )
+DEEPEST = 32  # calls within calls that an origin keeps; recursion may go on for a thousand
 
 
 def is_library(code: CodeType) -> bool:
@@ -44,6 +45,7 @@ class _Resolver:
         self.calls = trace.calls
         self.origins: list[Origin] = []
         self._origin_ids: dict[tuple[int, int], int] = {}
+        self._chains: dict[int, tuple[tuple[str, int], ...]] = {}
         self._destinations: dict[tuple[int, int], tuple[tuple[str, ...], bool]] = {}
         self._last: dict[tuple[int, str], int] = {}
 
@@ -57,8 +59,25 @@ class _Resolver:
     def _new_origin(self, call: int, lasti: int) -> int:
         if is_library(self.calls[call].code):
             return NOTHING  # called by no code of the user's
-        self.origins.append(_origin(self.calls[call].code, lasti))
+        self.origins.append(_origin(self.calls[call].code, lasti, self._chain(call)))
         return len(self.origins) - 1
+
+    def _chain(self, call: int) -> tuple[tuple[str, int], ...]:
+        """The user's calls from the traced function, which is left out, in to this one.
+
+        Comprehensions belong to the function they stand in, calls of calls deeper than any reader
+        would open to the last one kept.
+        """
+        found = self._chains.get(call)
+        if found is None:
+            at, chain = call, []
+            while self.calls[at].parent != NOTHING:
+                name = _called(self.calls[at].code)
+                if name:
+                    chain.append((name, at))
+                at = self.calls[at].parent
+            found = self._chains[call] = tuple(reversed(chain))[:DEEPEST]
+        return found
 
     def _user_place(self, call: int, lasti: int) -> tuple[int, int]:
         at, instruction = call, lasti
@@ -111,9 +130,16 @@ class _Resolver:
         return renamed
 
 
-def _origin(code: CodeType, lasti: int) -> Origin:
+def _called(code: CodeType) -> str:
+    """What a reader calls a function: `step`, `Cell.forward`, for an object's call its class."""
+    if is_library(code) or (code.co_name[0] == "<" and code.co_name != "<lambda>"):
+        return ""
+    return code.co_qualname.rpartition("<locals>.")[2].removesuffix(".__call__")
+
+
+def _origin(code: CodeType, lasti: int, calls: tuple[tuple[str, int], ...]) -> Origin:
     at = span(code, lasti)
     return Origin(
-        code.co_filename, at.line, at.end_line, at.column, at.end_column, code.co_name
+        code.co_filename, at.line, at.end_line, at.column, at.end_column, code.co_name, calls=calls
     )
 
