@@ -11,11 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule.errors import UnsupportedError
+from chainrule.views.flow import Flow
 from chainrule.views.labels import labels
 from chainrule.views.layout.measure import text_width
-from chainrule.views.picture import picture, signs, things
+from chainrule.views.picture import picture
+from chainrule.views.plots import plot
+from chainrule.views.printing import signs
 from chainrule.views.scene import Closed, Thing, scene
 from chainrule.views.svg import LIGHT, path, to_svg
+from chainrule.views.things import things
 
 GOLDEN = Path(__file__).parent / "golden"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -254,7 +258,7 @@ def meet(a, b):
 
 
 def touching(found):
-    """Texts that meet another text, a gate, a wire or the edge."""
+    """Texts and plots that meet another one, a gate, a wire or the edge."""
     texts = [t for item in found.items for t in item.texts]
     texts += [hull.caption for hull in found.hulls if hull.caption]
     gates = [i.shape for i in found.items if i.shape]
@@ -263,8 +267,8 @@ def touching(found):
         for x in (hull.x, hull.x + hull.width):
             gates.append((x, hull.y, x, hull.y + hull.height))
     wires = [
-        (min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1]))
-        for line in found.lines for a, b in pairwise(line.points)
+        (min(a[0], b[0]) - w, min(a[1], b[1]) - w, max(a[0], b[0]) + w, max(a[1], b[1]) + w)
+        for line in found.lines for w in [line.width / 2] for a, b in pairwise(line.points)
     ]
     for i, text in enumerate(texts):
         box = box_of(text)
@@ -273,6 +277,13 @@ def touching(found):
             yield from ((text.words, other) for other in (*gates, *wires) if meet(box, other))
         if min(box[:2]) < 0 or box[2] > found.width or box[3] > found.height:
             yield text.words, "edge"
+    plots = [p for item in found.items if item.label for p in item.plots]
+    plots = [(p.x, p.y, p.x + p.plot.width, p.y + p.plot.height) for p in plots]
+    others = [*gates, *wires, *map(box_of, texts)]
+    for i, box in enumerate(plots):
+        yield from (("plot", other) for other in (*plots[:i], *others) if meet(box, other))
+        if min(box[:2]) < 0 or box[2] > found.width or box[3] > found.height:
+            yield "plot", "edge"
 
 
 @pytest.mark.parametrize("boxed", [False, True])
@@ -286,17 +297,24 @@ def test_nothing_touches_in_the_pictures_of_the_note(note, name, boxed):
 def circuits(draw):
     """Things with forks, long numbers and dead wires."""
     numbers = st.sampled_from(["1", "−0.53", "1.66e−4", "64×16 norm 43.32", "nan"])
+    plots = st.sampled_from([
+        None, None, plot(np.ones((16, 16)), "value"), plot(np.ones(32), "value"),
+        plot(np.arange(50.0), "value"),
+    ])  # fmt: skip
+    widths = st.sampled_from([1.6, 3.2, 4.6])
     found = [
-        Thing("", draw(st.sampled_from(["x", "weights", "W1[0,0]"])), draw(numbers), draw(numbers))
+        Thing("x", draw(st.sampled_from(["x", "weights", "W1[0,0]"])), draw(numbers), draw(numbers),
+              value_plot=draw(plots), gradient_plot=draw(plots))
         for _ in range(draw(st.integers(1, 6)))
     ]
     for _ in range(draw(st.integers(1, 20))):
         inputs = draw(st.lists(st.integers(0, len(found) - 1), min_size=1, max_size=4))
         found.append(Thing(
-            "", draw(st.sampled_from(["×", "exp", "sigmoid"])), draw(numbers), draw(numbers),
+            "g", draw(st.sampled_from(["×", "exp", "sigmoid"])), draw(numbers), draw(numbers),
             draw(st.sampled_from(["", "q", "scores"])), tuple(inputs),
             tuple(draw(numbers) for _ in inputs), tuple(draw(st.booleans()) for _ in inputs),
-            is_round=draw(st.booleans()),
+            is_round=draw(st.booleans()), value_plot=draw(plots), gradient_plot=draw(plots),
+            widths=tuple(draw(widths) for _ in inputs), width=draw(widths),
         ))  # fmt: skip
     return found
 
@@ -304,7 +322,7 @@ def circuits(draw):
 @settings(deadline=None, max_examples=60)
 @given(circuits())
 def test_nothing_touches_in_any_circuit(found):
-    assert list(touching(scene(found))) == []
+    assert list(touching(scene(found, [], Flow(0.1, 20.0), "1 call of f drawn as a box"))) == []
 
 
 def test_the_test_sees_what_touches():

@@ -30,6 +30,7 @@ from chainrule.transform.grouping import find_groups, with_groups
 from chainrule.transform.simplify import simplify
 from chainrule.views.explain import explain
 from chainrule.views.picture import picture
+from chainrule.views.sections import Collapse
 from chainrule.views.svg import Theme
 from chainrule.views.terminal import render
 
@@ -249,17 +250,20 @@ class Worked:
         )
 
     def draw(
-        self, *, theme: Theme = "auto", decimals: int | None = None, boxed: bool = False
+        self, *, theme: Theme = "auto", decimals: int | None = None, boxed: bool = False,
+        collapse: Collapse = None,
     ) -> "Drawing":
         """The circuit as SVG: values in green above the wires, gradients in red below.
 
         theme: "light", "dark", or "auto" to follow the reader's. boxed: closed groups as one box
-        each, instead of a hull round their gates. Notebooks show it; `save` writes it to a file.
+        each, instead of a hull round their gates. collapse: True draws each call of a function as
+        one box, 2 only calls within calls, "step" or a list of names those of these functions;
+        None collapses above 150 gates, and False never. Notebooks show it; `save` writes it.
         """
         title = self.title
         return Drawing(
             picture(self._backward, self.part, self.readings, title=title, decimals=decimals,
-                    theme=theme, boxed=boxed)
+                    theme=theme, boxed=boxed, collapse=collapse)
         )
 
     def save(self, path: str | Path, **settings: Any) -> None:

@@ -60,13 +60,31 @@ def format_value(value: Any, integers: bool = False, decimals: int | None = None
     array = np.asarray(value)
     if array.shape and (array.size > FEW or array.size == 0):
         shape = ",".join(map(str, array.shape))
-        norm = float(np.linalg.norm(array.astype(float).ravel()))
-        return f"[{shape}] norm {format_number(norm, integers, decimals)}"
+        return f"[{shape}] {array_size(array, integers, decimals)}"
     if array.shape:
         return "[" + " ".join(format_value(x, integers, decimals) for x in array) + "]"
     if array.dtype.kind == "b":
         return str(bool(array))
     return format_number(float(array), integers, decimals)
+
+
+def array_size(array: Any, integers: bool = False, decimals: int | None = None) -> str:
+    """The norm of an array; where it has none, what stands in the way: `2 nan, 1 inf`."""
+    wide = np.asarray(array).astype(float)
+    counts = {
+        "nan": np.isnan(wide).sum(), "inf": np.isposinf(wide).sum(), "-inf": np.isneginf(wide).sum()
+    }
+    odd = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return odd or f"norm {format_number(norm(wide), integers, decimals)}"
+
+
+def norm(array: Any) -> float:
+    """The root of the sum of squares, of which none overflows; nan or inf where an element is."""
+    wide = np.abs(np.asarray(array)).astype(float).ravel()
+    largest = float(wide.max(initial=0.0))
+    if not 0 < largest < math.inf:
+        return largest
+    return largest * float(np.linalg.norm(wide / largest))
 
 
 def are_integers(readings: Readings, part: Part) -> bool:

@@ -2,18 +2,23 @@
 
     things -> nodes with sizes -> layout -> scene
 
-Values stand above the wires, gradients below with an arrow. Where a wire forks, each branch shows
-the gradient it sends back in small type at its gate. What has no gradient is dashed and says so.
+Values stand above the wires, gradients below with an arrow, an array's plots beyond them. Where a
+wire forks, each branch shows the gradient it sends back in small type at its gate. What has no
+gradient is dashed and says so.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from chainrule.views.flow import THIN, Flow
 from chainrule.views.layout import Drawing, Node, Spot, layout
 from chainrule.views.layout.graph import Point
 from chainrule.views.layout.judge import overlapping
 from chainrule.views.layout.measure import text_width
+from chainrule.views.legend import legend
+from chainrule.views.plots import Plot
+from chainrule.views.shapes import Hull, Item, Line, Placed, Scene, Shape, Text
 
 SYMBOL, NAME, NUMBER, CAPTION, SMALL = 17.0, 15.0, 14.0, 12.5, 11.5
 SMALLEST = 12.0  # size of a symbol in a circle; if it does not fit, the gate is a box
@@ -22,7 +27,8 @@ INSIDE = 36  # of a round gate, for its symbol
 BOX_CORNER = 12
 PAD = 10  # from a gate to its group's hull
 DEAD = "no gradient"
-BADGES = ("nan", "inf", "−inf")
+BADGES = {"nan", "inf", "−inf"}
+OVER, UNDER = 24, 26  # from a wire to a plot above its value, below its gradient
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,8 @@ class Thing:
 
     `label` is all of it in ASCII. `text` is an input's name or a gate's symbol, `name` the name of
     a gate's wire. Per input: `terms`, the gradient sent back where that wire forks, else empty;
-    `dead`, True where none is sent.
+    `dead`, True where none is sent; `widths`, how wide the wire is drawn. The plots are those of
+    the value and of the gradient, `width` is that of a wire that leaves the circuit.
     """
 
     label: str
@@ -44,6 +51,11 @@ class Thing:
     dead: tuple[bool, ...] = ()
     is_constant: bool = False
     is_round: bool = True  # False for arrays and groups
+    is_bundle: bool = False  # its wire carries several values, each picked by a thing of its own
+    value_plot: Plot | None = None
+    gradient_plot: Plot | None = None
+    widths: tuple[float, ...] = ()
+    width: float = THIN
 
     @property
     def is_leaf(self) -> bool:
@@ -59,70 +71,11 @@ class Closed:
     members: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Words at a baseline. role: value, gradient, ink, muted or group, as `svg` colours them."""
-
-    x: float
-    y: float
-    words: str
-    role: str
-    size: float
-    anchor: str = "start"
-    name: str = ""  # of the wire, in ink before the words
-    is_badge: bool = False  # on a filled ground: nan and inf
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A rounded box; a gate on numbers is one so round that it is a circle."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    radius: float
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A thing with its shape, if it has one, and its texts."""
-
-    label: str
-    shape: Shape | None
-    texts: tuple[Text, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A wire. Dashed: no gradient comes back along it."""
-
-    points: tuple[Point, ...]
-    is_dashed: bool = False
-    has_arrow: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Hull:
-    """Around the gates of a group that is differentiated as one; no caption but on the last."""
-
-    shape: Shape
-    caption: Text | None
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """Everything to draw, back to front: hulls, lines, items."""
-
-    width: float
-    height: float
-    hulls: tuple[Hull, ...]
-    lines: tuple[Line, ...]
-    items: tuple[Item, ...]
-
-
-def scene(things: Sequence[Thing], closed: Sequence[Closed] = ()) -> Scene:
-    """The scene of things in tape order, with a hull around each closed group."""
+def scene(
+    things: Sequence[Thing], closed: Sequence[Closed] = (), flow: Flow | None = None,
+    caption: str = "",
+) -> Scene:
+    """The scene of things in tape order, with a hull around each closed group and a legend."""
     hulled = {m: m == c.members[-1] for c in closed for m in c.members}
     nodes = [_node(thing, i in hulled, hulled.get(i, False)) for i, thing in enumerate(things)]
     drawing = layout(nodes)
@@ -134,26 +87,42 @@ def scene(things: Sequence[Thing], closed: Sequence[Closed] = ()) -> Scene:
         thing, node = things[spot.node], nodes[spot.node]
         items.append(_item(thing, spot, node, hulled.get(spot.node), ends.get(i, ())))
     lines = (*_wires(things, drawing), *_stubs(things, nodes, drawing))
-    hulls = tuple(_hulls(closed, nodes, drawing))
-    return Scene(drawing.width, drawing.height, hulls, lines, tuple(items))
+    hulls = tuple(_hulls(closed, things, nodes, drawing))
+    plots = [p for t in things for p in (t.value_plot, t.gradient_plot) if p]
+    below = legend(flow, plots, caption, drawing.height)
+    width = max(drawing.width, below.width)
+    return Scene(width, drawing.height + below.height, hulls, (*lines, *below.lines),
+                 (*items, *below.items))
 
 
 # ---- sizes
 
 
 def _node(thing: Thing, in_hull: bool, ends_hull: bool) -> Node:
-    label = ceil(max(_value_width(thing), _gradient_width(thing))) + _offset(ends_hull) + 4
+    plots = [p.width for p in (thing.value_plot, thing.gradient_plot) if p]
+    label = max(_value_width(thing), _gradient_width(thing), *plots)
+    label = ceil(label) + _offset(ends_hull) + 4
+    over, under = _reach(thing)
     if thing.is_leaf:
         width = ceil(text_width(thing.text, NAME)) + 5
-        return Node(width=width, height=20, label=label, is_late=thing.is_constant)
+        return Node((), width, 20, over, under, label, is_late=thing.is_constant)
     height = max(ROUND, 14 + 16 * (len(thing.inputs) - 1))
     above, below = (ROUND / 2 + PAD, 54.0) if in_hull else (26.0, 26.0)
+    if in_hull and plots:
+        over, under = over + PAD, under + PAD + 18  # a caption stands below the hull
     grown = (height - ROUND) / 2
     lead = max((text_width("← " + t, SMALL) + 20 for t in thing.terms if t), default=0)
     return Node(
-        thing.inputs, _gate_width(thing, height), height, above + grown, below + grown, label,
-        ceil(lead),
+        thing.inputs, _gate_width(thing, height), height, max(above + grown, over),
+        max(below + grown, under), label, ceil(lead),
     )
+
+
+def _reach(thing: Thing) -> tuple[float, float]:
+    """How far a thing's numbers and plots go above and below its wire."""
+    value, gradient = thing.value_plot, thing.gradient_plot
+    over = OVER + value.height + 4 if value else 26.0
+    return over, UNDER + gradient.height + 3 if gradient else 26.0
 
 
 def _offset(ends_hull: bool) -> int:
@@ -181,7 +150,7 @@ def _value_width(thing: Thing) -> float:
 def _gradient_width(thing: Thing) -> float:
     if thing.gradient:
         return text_width("← " + thing.gradient, NUMBER)
-    return text_width(DEAD, SMALL)
+    return 0.0 if thing.is_bundle else text_width(DEAD, SMALL)
 
 
 # ---- items
@@ -196,15 +165,17 @@ def _item(
         name = Text(right - 5, spot.y + 5, thing.text, "ink", NAME, "end")
         if spot.is_again:  # its value and whole gradient stand at the first one
             return Item(thing.text, None, (name,))
-        return Item(thing.label, None, (name, *_numbers(thing, right + 8, spot.y)))
+        texts = (name, *_numbers(thing, right + 8, spot.y))
+        return Item(thing.label, None, texts, _plots(thing, right + 8, spot.y))
     size = _symbol_size(thing, in_circle=node.width == node.height == ROUND)
     symbol = Text(spot.x, spot.y + round(size * 0.36, 1), thing.text, "ink", size, "middle")
-    numbers = _numbers(thing, right + _offset(bool(hull)), spot.y)
+    x = right + _offset(bool(hull))
     branches = (
         _branch(thing, port, end, 17 if hull is not None else 12)
         for port, end in ends if thing.terms[port]
     )
-    return Item(thing.label, _shape(thing, spot, node), (symbol, *numbers, *branches))
+    texts = (symbol, *_numbers(thing, x, spot.y), *branches)
+    return Item(thing.label, _shape(thing, spot, node), texts, _plots(thing, x, spot.y))
 
 
 def _shape(thing: Thing, spot: Spot, node: Node) -> Shape:
@@ -224,8 +195,16 @@ def _numbers(thing: Thing, x: float, y: float) -> Iterator[Text]:
     if thing.gradient:
         badge = _is_badge(thing.gradient)
         yield Text(x, y + 19, "← " + thing.gradient, "gradient", NUMBER, is_badge=badge)
-    else:
+    elif not thing.is_bundle:
         yield Text(x, y + 16, DEAD, "muted", SMALL)
+
+
+def _plots(thing: Thing, x: float, y: float) -> tuple[Placed, ...]:
+    """The value's plot above its number, the gradient's below."""
+    value, gradient = thing.value_plot, thing.gradient_plot
+    above = [Placed(x, y - OVER - value.height, value)] if value else []
+    below = [Placed(x, y + UNDER, gradient)] if gradient else []
+    return (*above, *below)
 
 
 def _branch(thing: Thing, port: int, end: Point, before: float) -> Text:
@@ -237,7 +216,10 @@ def _branch(thing: Thing, port: int, end: Point, before: float) -> Text:
 
 
 def _is_badge(text: str) -> bool:
-    return text.rpartition("norm ")[2] in BADGES
+    return not BADGES.isdisjoint(text.translate(_APART).split())
+
+
+_APART = str.maketrans(",[]", "   ")
 
 
 # ---- lines
@@ -246,7 +228,8 @@ def _is_badge(text: str) -> bool:
 def _wires(things: Sequence[Thing], drawing: Drawing) -> Iterator[Line]:
     for wire in drawing.wires:
         thing = things[drawing.spots[wire.target].node]
-        yield Line(wire.points, is_dashed=thing.dead[wire.port])
+        width = thing.widths[wire.port] if thing.widths else THIN
+        yield Line(wire.points, thing.dead[wire.port], width=width)
 
 
 def _stubs(
@@ -259,19 +242,19 @@ def _stubs(
         if i not in wired and not spot.is_again:
             x = spot.x + node.width / 2
             end = (x + node.label + (8 if not node.is_leaf else 0), spot.y)
-            yield Line(((x, spot.y), end), not thing.gradient, not node.is_leaf)
+            yield Line(((x, spot.y), end), not thing.gradient, not node.is_leaf, thing.width)
 
 
 # ---- hulls
 
 
 def _hulls(
-    closed: Sequence[Closed], nodes: Sequence[Node], drawing: Drawing
+    closed: Sequence[Closed], things: Sequence[Thing], nodes: Sequence[Node], drawing: Drawing
 ) -> Iterator[Hull]:
     """One hull around a group; one around each gate where others would be inside."""
     for group in closed:
         members = group.members
-        around = _around(drawing, nodes, members)
+        around = _with_plots(_around(drawing, nodes, members), things, drawing, members[:-1])
         others = [
             _around(drawing, nodes, [s.node], pad=0)
             for s in drawing.spots if s.node not in members
@@ -282,6 +265,17 @@ def _hulls(
             around = rings[-1]
         x, y = around.x + 12, around.y + around.height + 16
         yield Hull(around, Text(x, y, group.caption, "group", CAPTION))
+
+
+def _with_plots(
+    hull: Shape, things: Sequence[Thing], drawing: Drawing, members: Sequence[int]
+) -> Shape:
+    """A hull as high as the plots on the wires inside it."""
+    plots = [p for m in members for p in _plots(things[m], 0, drawing.spots[m].y)]
+    top = min((p.y - PAD / 2 for p in plots), default=hull.y)
+    bottom = max((p.y + p.plot.height + PAD / 2 for p in plots), default=hull.y)
+    top, bottom = min(top, hull.y), max(bottom, hull.y + hull.height)
+    return Shape(hull.x, top, hull.width, bottom - top, hull.radius)
 
 
 def _around(

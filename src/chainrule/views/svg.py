@@ -9,22 +9,24 @@ from itertools import pairwise
 from typing import Literal
 from xml.sax.saxutils import escape
 
+from chainrule.views.flow import THIN as WIRE
 from chainrule.views.layout.graph import Point
 from chainrule.views.layout.measure import text_width
-from chainrule.views.scene import Hull, Item, Line, Scene, Shape, Text
+from chainrule.views.shapes import Hull, Item, Line, Placed, Scene, Shape, Text
 
 Theme = Literal["auto", "light", "dark"]
 LIGHT = {
     "back": "#ffffff", "value": "#006b5e", "gradient": "#b93a12", "ink": "#1b2330",
     "muted": "#5a6472", "wire": "#6b7686", "group": "#1457c8", "panel": "#f5f7f9",
+    "negative": "#7a3fb8",
 }  # fmt: skip
 DARK = {
     "back": "#14181f", "value": "#8eebd2", "gradient": "#f9785a", "ink": "#e6eaf0",
     "muted": "#a3aebd", "wire": "#7e8a9b", "group": "#8ab8ff", "panel": "#1b212a",
+    "negative": "#c9a6ff",
 }  # fmt: skip
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
 CORNER, ARROW = 9, 7
-WIRE = 1.6
 HALO = 4
 
 
@@ -106,12 +108,14 @@ def _hull(hull: Hull, colors: Mapping[str, str]) -> Iterator[str]:
 
 def _line(line: Line, colors: Mapping[str, str]) -> Iterator[str]:
     dash = ' stroke-dasharray="4 4"' if line.is_dashed else ""
+    wide = "" if line.width == WIRE else f' stroke-width="{_number(line.width)}"'
     points = line.points
     if line.has_arrow:
         x, y = points[-1]
+        half = max(ARROW / 2, line.width)
         points = (*points[:-1], (x - ARROW + 1, y))
-        tip = f"M{_number(x)} {_number(y)}l{-ARROW} -3.5v7z"
-    yield f'<path d="{path(points)}" fill="none" {_paint("stroke", "wire", colors)}{dash}/>'
+        tip = f"M{_number(x)} {_number(y)}l{-ARROW} {_number(-half)}v{_number(2 * half)}z"
+    yield f'<path d="{path(points)}" fill="none" {_paint("stroke", "wire", colors)}{dash}{wide}/>'
     if line.has_arrow:
         yield f'<path d="{tip}" {_paint("fill", "wire", colors)}/>'
 
@@ -141,11 +145,23 @@ def _towards(a: Point, b: Point, distance: float) -> Point:
 
 def _item(item: Item, colors: Mapping[str, str]) -> Iterator[str]:
     label = escape(_legal(item.label), {'"': "&quot;"})
-    yield f'<g data-label="{label}">'
+    yield f'<g data-label="{label}">' if label else "<g>"
     if item.shape:
         yield f'<rect {_rect(item.shape)} {_both("back", "ink", colors)} stroke-width="{WIRE}"/>'
     yield from ((_badge if t.is_badge else _text)(t, colors) for t in item.texts)
+    yield from (path for placed in item.plots for path in _plot(placed, colors))
     yield "</g>"
+
+
+def _plot(placed: Placed, colors: Mapping[str, str]) -> Iterator[str]:
+    """One path a colour: a plot of 256 cells is at most 18 elements."""
+    for layer in placed.plot.layers:
+        boxes = "".join(
+            f"M{_number(placed.x + x)} {_number(placed.y + y)}h{_number(w)}v{_number(h)}"
+            f"h{_number(-w)}z" for x, y, w, h in layer.boxes
+        )
+        clear = "" if layer.strength == 1 else f' fill-opacity="{layer.strength:g}"'
+        yield f'<path d="{boxes}" {_paint("fill", layer.role, colors)}{clear}/>'
 
 
 def _text(text: Text, colors: Mapping[str, str]) -> str:

@@ -177,8 +177,8 @@ def _rank(g: Layered, u: int, w: int, port: int) -> int:
     """Long wires first, then the way into the centre of a gate."""
     if g.is_bend(u) and g.is_bend(w):
         return 0
-    if g.ports[w][port] != 0:
-        return NEVER
+    if g.ports[w][port] != 0 or g.is_again(u):
+        return NEVER  # straight wires of names drawn again would climb from column to column
     return 1 + g.is_bend(w) + (2 if not g.is_bend(u) and g.nodes[u].is_leaf else 0)
 
 

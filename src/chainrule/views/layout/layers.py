@@ -7,7 +7,7 @@ nearest readers only: at each other its name is drawn again, as net labels are i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chainrule.views.layout.graph import Node, port_offsets
 
@@ -16,6 +16,7 @@ MANY = 6  # readers above which a leaf's name is repeated
 FAR = 8  # columns above which it is
 PASSES = 6  # of moving gates right
 BEND = 2.0  # half the height of a wire passing by
+NAME = 14.0  # half the height of a name drawn again: its numbers stand at the first one
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,10 @@ class Layered:
     def is_bend(self, vertex: int) -> bool:
         """True where a wire only passes."""
         return vertex >= len(self.nodes)
+
+    def is_again(self, vertex: int) -> bool:
+        """True for a leaf's name drawn again at a reader."""
+        return not self.is_bend(vertex) and self.origin[vertex] != vertex
 
     def above(self, vertex: int) -> float:
         """What must stay free above a vertex's centre."""
@@ -128,7 +133,7 @@ def _repeat_names(nodes: list[Node], layer: list[int]) -> tuple[list[list[int]],
             continue
         for reader in (r for r in dict.fromkeys(reads) if layer[r] > first + 1):
             spot = len(nodes)
-            nodes.append(nodes[leaf])
+            nodes.append(replace(nodes[leaf], above=NAME, below=NAME, label=0))
             layer.append(layer[reader] - 1)
             origin.append(leaf)
             inputs[reader] = [spot if s == leaf else s for s in inputs[reader]]
