@@ -237,16 +237,18 @@ class Worked:
         return self.inputs[self.circuit.inputs.index(wire)]
 
     def text(
-        self, *, decimals: int | None = None, color: bool | None = None, width: int | None = None
+        self, *, decimals: int | None = None, color: bool | None = None, width: int | None = None,
+        full: bool = False,
     ) -> str:
         """The circuit as a tree, or with forks as a table of stages, with values and gradients.
 
         decimals: how many for every number, instead of as many as read well. color: by default
         only on a terminal, and not under NO_COLOR. width: columns, by default the terminal's.
+        full: every stage of a large circuit, instead of a row for each call of a function.
         """
         return render(
             self._backward, self.part, self.readings, title=self.title, decimals=decimals,
-            color=color, width=width,
+            color=color, width=width, full=full,
         )
 
     def draw(

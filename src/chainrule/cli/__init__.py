@@ -39,6 +39,7 @@ options:
   -o FILE          draw: the SVG file to write
   --decimals N     print every number with N decimals
   --plain          no colours
+  --all            every stage of a large circuit, instead of a row for each call of a function
   --debug          tracebacks for errors
   --version        the version
   -h, --help       this text
@@ -61,6 +62,7 @@ def _parser() -> _Parser:
     parser.add_argument("-o", "--output")
     parser.add_argument("--decimals", type=int)
     parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--all", action="store_true")
     parser.add_argument("--debug", action="store_true")
     parser.add_argument("--version", action="store_true")
     parser.add_argument("-h", "--help", action="store_true")
@@ -129,7 +131,7 @@ def _run(options: argparse.Namespace) -> int:
         verdict = worked.check(code=claimed)
         print(verdict)
         return 0 if verdict else 1
-    print(worked.text(decimals=options.decimals, color=color), end="")
+    print(worked.text(decimals=options.decimals, color=color, full=options.all), end="")
     return 0
 
 

@@ -19,23 +19,45 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 NARROW = 72  # columns below which the words go under what they explain
-_STYLE = {"value": VALUE, "gradient": GRADIENT}
+_STYLE = {"value": VALUE, "gives": VALUE, "gradient": GRADIENT, "sends back": GRADIENT}
+_RIGHT = ("#", "gates", "value", "gradient", "sends back")
+MOST, KEPT = 60, 20  # lines shown; of more, so many at the beginning and at the end
 
 
-def table(s: Sheet, k: Look) -> "RenderableType":
-    """One row per input and per line of the printed code, with value, gradient and why."""
-    rows = [_Row("", s.texts[w].source, w, why_input(s, w)) for w in s.inputs]
-    rows += [_Row(str(x.number), x.text, x.wire, why_line(s, x.wire)) for x in s.lines]
+def table(s: Sheet, k: Look, full: bool = False) -> "RenderableType":
+    """One row per input and per line of the printed code, with value, gradient and why.
+
+    Of more than 60 lines the middle is left out, unless `full`; a note tells how many.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    rows = stage_rows(s)
+    if full or len(s.lines) <= MOST:
+        return _rows(s, k, rows)
+    first = len(s.inputs) + KEPT
+    note = f"... lines {KEPT + 1} to {len(s.lines) - KEPT} are left out; full=True or --all " \
+        "prints them."
+    return Group(_rows(s, k, rows[:first]), Text(f"\n{note}\n"), _rows(s, k, rows[-KEPT:]))
+
+
+def stage_rows(s: Sheet) -> list["Row"]:
+    """The inputs, then the lines of the printed code."""
+    rows = [Row("", s.texts[w].source, w, why_input(s, w)) for w in s.inputs]
+    return rows + [Row(str(x.number), x.text, x.wire, why_line(s, x.wire)) for x in s.lines]
+
+
+def _rows(s: Sheet, k: Look, rows: list["Row"]) -> "RenderableType":
     if k.width < NARROW:
         return _stacked(s, k, rows)
-    grid = _grid(k, ["#", "stage", "value", "gradient", "why"])
+    table = grid(k, ["#", "stage", "value", "gradient", "why"])
     for row in rows:
-        grid.add_row(row.number, row.stage, s.value(row.wire), _gradient(s, row.wire), row.why)
-    return grid
+        table.add_row(row.number, row.stage, s.value(row.wire), _gradient(s, row.wire), row.why)
+    return table
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
     """A row of the stage table; an input has no number."""
 
     number: str
@@ -53,7 +75,7 @@ def _gradient(s: Sheet, wire: int) -> str:
     return s.gradient(wire) or "none"
 
 
-def _stacked(s: Sheet, k: Look, rows: list[_Row]) -> "Text":
+def _stacked(s: Sheet, k: Look, rows: list[Row]) -> "Text":
     """The stage table for a narrow terminal: the words stand under what they explain."""
     from rich.text import Text
 
@@ -72,7 +94,7 @@ def _stacked(s: Sheet, k: Look, rows: list[_Row]) -> "Text":
     return Text("\n").join(lines)
 
 
-def _paragraph(s: Sheet, k: Look, row: _Row) -> "Iterator[Text]":
+def _paragraph(s: Sheet, k: Look, row: Row) -> "Iterator[Text]":
     """A row whose numbers are too wide to stand side by side."""
     from rich.text import Text
 
@@ -97,28 +119,28 @@ def _columns(stage: str, value: str, gradient: str) -> "Text":
     return Text(stage).append("  ").append(value, VALUE).append("  ").append(gradient, GRADIENT)
 
 
-def _grid(k: Look, heads: list[str]) -> "Table":
+def grid(k: Look, heads: list[str]) -> "Table":
     """An empty table with one rule below its head; numbers to the right, words wrap."""
     from rich.table import Table
 
-    grid = Table(box=head_rule(k), show_edge=False, pad_edge=False, header_style="")
+    table = Table(box=head_rule(k), show_edge=False, pad_edge=False, header_style="")
     for head in heads:
         style = _STYLE.get(head, "")
-        right = head in ("#", "value", "gradient")
-        grid.add_column(
+        right = head in _RIGHT
+        table.add_column(
             head, style=style, header_style=style, justify="right" if right else "left",
             no_wrap=head == "#", overflow="fold",
         )
-    return grid
+    return table
 
 
 def summary(s: Sheet, k: Look) -> "Table":
     """What one more at each input would do to the output, to first order."""
-    grid = _grid(k, ["input", "value", "gradient", f"{_moved(s)} with 1 more here"])
+    table = grid(k, ["input", "value", "gradient", f"{_moved(s)} with 1 more here"])
     for wire in s.inputs:
         name, effect = s.texts[wire].source, _effect(s, wire)
-        grid.add_row(name, s.value(wire), _gradient(s, wire), effect)
-    return grid
+        table.add_row(name, s.value(wire), _gradient(s, wire), effect)
+    return table
 
 
 def _moved(s: Sheet) -> str:
