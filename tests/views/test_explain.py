@@ -66,3 +66,52 @@ def test_nan_is_said():
     with np.errstate(all="ignore"):
         text = words("x * (1 / y)", x=0, y=0)
     assert "cannot be said: the slope of f is nan" in text
+
+
+# ---- large circuits
+
+
+def step(h, x, unread):
+    a = np.tanh(h * x)
+    unread = unread * 2
+    b = a + h
+    return b * 0.5
+
+
+def steps(x, y):
+    h = y
+    for _ in range(12):
+        h = step(h, x, y)
+    return h
+
+
+def test_a_large_circuit_is_told_by_function():
+    w = cr.circuit(steps)(0.5, 2.0)
+    text = " ".join(w.explain().split())
+    assert "step is called 12 times, 60 gates in all. The gradient that reaches it has norm 1.00 " \
+        "at call 12 and" in text
+    assert "The largest gradients: 1.00 reaches step 12, which gives h_12 and sends back" in text
+    assert "No gradient reaches unread, unread_2," in text and "and 4 more." in text
+    assert "x gets" in text and "+ ... +" in text and "(12 readers add up)" in text
+    assert len(w.explain().splitlines()) < 25 < len(w.explain(full=True).splitlines())
+
+
+def test_without_calls_the_largest_gradients_are_told():
+    def f(x):
+        h = x
+        for n in range(50):
+            h = h * (1 + n % 2)
+        return h
+
+    text = cr.circuit(f)(1.0).explain()
+    assert "Of 50 gates, the 10 with the largest gradients:" in text
+    assert text.count("The *") == 10 and "h_50 wants it higher, with force 3.36e7." in text
+
+
+def test_vanishing_gradients_are_called_so():
+    def f(x):
+        for _ in range(25):
+            x = step(1e-3 * x, 1.0, x)
+        return x
+
+    assert "it vanishes on the way" in " ".join(cr.circuit(f)(1.0).explain().split())

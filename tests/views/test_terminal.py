@@ -258,3 +258,81 @@ def test_rich_loads_when_something_is_rendered():
     code = "import sys, chainrule.views.terminal; print('rich' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert answer.stdout == "False\n"
+
+
+# ---- large circuits
+
+
+def cell(h, W):
+    a = W @ h
+    return np.tanh(a) + h
+
+
+def link(x):
+    return np.sin(x) * 2
+
+
+def test_above_forty_gates_a_call_is_a_row(worked):
+    def f(x):
+        for _ in range(21):
+            x = link(x)
+        return x
+
+    text = shown(worked(f, 1.0))
+    assert "42 gates, by the calls they are in" in text
+    assert re.search(r"link 1 +2 +x 1.00 +f_\d|link 1 +2 +x 1.00 +x", text)
+    assert len(re.findall(r"^link \d", text, re.M)) == 21
+    assert "#   stage" in shown(worked(f, 1.0), full=True)
+
+
+def test_a_row_has_values_in_and_out_and_gradient_norms(worked):
+    def f(W, h):
+        for _ in range(14):
+            h = cell(h, W)
+        loss = np.sum(h)
+        return loss
+
+    lines = shown(worked(f, np.eye(2), np.zeros(2))).splitlines()
+    row = next(line.split() for line in lines if line.startswith("cell 14"))
+    assert row == ["cell", "14", "3", "W", "1.41,", "h_14", "0", "h_15", "0", "1.41", "2.83"]
+
+
+def test_many_calls_are_folded_in_the_middle(worked):
+    def f(x):
+        for _ in range(100):
+            x = link(x)
+        return x
+
+    text = shown(worked(f, 1.0))
+    assert len(re.findall(r"^link \d", text, re.M)) == 20
+    assert re.search(r"^\.\.\. 80 more of link +160 ", text, re.M)
+    narrow = shown(worked(f, 1.0), width=40)
+    assert "... 80 more of link, 160 gates" in narrow
+    assert max(map(len, narrow.splitlines())) <= 40
+
+
+def test_a_long_table_without_calls_says_what_it_leaves_out(worked):
+    def f(x):
+        for _ in range(100):
+            x = np.sin(x) * 2
+            x = x + 1
+        return x
+
+    text = shown(worked(f, 1.0))
+    assert "... lines 21 to 180 are left out; full=True or --all prints them." in text
+    numbers = [int(n) for n in re.findall(r"^ *(\d+)   x_", text, re.M)]
+    assert numbers == [*range(1, 21), *range(181, 201)]
+    assert len(re.findall(r"^ *(\d+)   x_", shown(worked(f, 1.0), full=True), re.M)) == 200
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp437"])
+@pytest.mark.parametrize("width", [40, 100])
+def test_large_tables_keep_to_what_the_stream_can_show(worked, encoding, width):
+    def f(θ):
+        for _ in range(30):
+            θ = link(θ)
+        return θ
+
+    text = shown(worked(f, 1.0), encoding=encoding, width=width)
+    assert max(map(len, text.splitlines())) <= width
+    assert text.encode(encoding) and "\x1b" not in text

@@ -285,10 +285,14 @@ class Worked:
         """What notebooks show: the drawing, and the text where there are no pictures."""
         return {"image/svg+xml": self.draw(), "text/plain": self.text(color=False)}
 
-    def explain(self, *, decimals: int | None = None) -> str:
+    def explain(self, *, decimals: int | None = None, full: bool = False) -> str:
         """The backward pass in words: what each gate did with the gradient that reached it, what
-        the output wants of each wire, and what a small push on each input would do."""
-        return explain(self._backward, self.part, self.readings, decimals=decimals)
+        the output wants of each wire, and what a small push on each input would do.
+
+        full: every gate of a circuit of more than 40, instead of a word on each function called
+        and on what matters: the largest gradients, and what no gradient reaches.
+        """
+        return explain(self._backward, self.part, self.readings, decimals=decimals, full=full)
 
     @property
     def title(self) -> str:

@@ -39,7 +39,7 @@ options:
   -o FILE          draw: the SVG file to write
   --decimals N     print every number with N decimals
   --plain          no colours
-  --all            every stage of a large circuit, instead of a row for each call of a function
+  --all            every stage of a large circuit in the table and in words, not only each call
   --debug          tracebacks for errors
   --version        the version
   -h, --help       this text
@@ -124,7 +124,7 @@ def _run(options: argparse.Namespace) -> int:
         print(worked.diagnose())
         return 0
     if verb == "explain":
-        print(worked.explain(decimals=options.decimals), end="")
+        print(worked.explain(decimals=options.decimals, full=options.all), end="")
         return 0
     if verb == "check":
         claimed = None if options.claimed is None else _text_of(options.claimed)

@@ -16,8 +16,10 @@ import numpy as np
 
 from chainrule.circuit.circuit import NOTHING, Circuit, Part
 from chainrule.circuit.readings import Readings
+from chainrule.views.digest import by_function, dead, largest
 from chainrule.views.labels import symbol
 from chainrule.views.numbers import format_number
+from chainrule.views.rows import LARGE, is_large
 from chainrule.views.sheet import Sheet, sheet
 from chainrule.views.why import (
     LONGEST,
@@ -34,6 +36,7 @@ from chainrule.views.why import (
 )
 
 WIDTH = 100
+MOST = 10  # gates of a large circuit without calls that are told one by one
 LOCAL = (
     "These slopes are local only: they tell what a very small push does, and nothing about a large "
     "one."
@@ -41,14 +44,29 @@ LOCAL = (
 
 
 def explain(
-    circuit: Circuit, part: Part, readings: Readings, *, decimals: int | None = None
+    circuit: Circuit, part: Part, readings: Readings, *, decimals: int | None = None,
+    full: bool = False,
 ) -> str:
-    """The whole backward pass in words, from the output to the inputs."""
+    """The backward pass in words, from the output to the inputs.
+
+    full: every gate of a circuit of more than 40, instead of the functions called and what matters.
+    """
     s = sheet(circuit, part, readings, decimals=decimals)
-    paragraphs = [_opening(s)]
-    paragraphs += [_gate(s, row) for row in reversed(s.gates) if part.gradient[row] != NOTHING]
-    paragraphs += ["\n".join(_inputs(s))]
+    heard = [row for row in reversed(s.gates) if part.gradient[row] != NOTHING]
+    told = [_gate(s, row) for row in heard] if full or len(s.gates) <= LARGE else _digest(s)
+    paragraphs = [_opening(s), *told, "\n".join(_inputs(s))]
     return "\n\n".join(p for p in paragraphs if p) + "\n"
+
+
+def _digest(s: Sheet) -> list[str]:
+    """A large circuit by function, or by the gates that matter where none is called."""
+    if is_large(s):
+        told = [_wrapped(text) for text in by_function(s)]
+    else:
+        told = [f"Of {len(s.gates)} gates, the {MOST} with the largest gradients:"]
+        told += [_gate(s, row) for row in largest(s, MOST)]
+    note = "This is a digest; full=True or --all tells every gate."
+    return [*told, _wrapped(dead(s)), note]
 
 
 def _opening(s: Sheet) -> str:

@@ -74,8 +74,16 @@ def to_text(renderables: Iterable["RenderableType"], k: Look) -> str:
     )
     for renderable in renderables:
         console.print(renderable)
-    text = "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
-    return text.encode(k.encoding, "backslashreplace").decode(k.encoding)
+    lines = (_shown(line.rstrip(), k) for line in out.getvalue().splitlines())
+    return "\n".join(lines) + "\n"
+
+
+def _shown(line: str, k: Look) -> str:
+    """A line in the stream's encoding; folded where escapes of what it lacks made it too long."""
+    escaped = line.encode(k.encoding, "backslashreplace").decode(k.encoding)
+    if len(escaped) == len(line):
+        return line
+    return "\n".join(escaped[i : i + k.width] for i in range(0, len(escaped), k.width))
 
 
 def head_rule(k: Look) -> "Box":

@@ -20,6 +20,7 @@ from chainrule.transform.backward import active_rows, called
 from chainrule.views.sheet import Edge, Sheet
 
 LONGEST = 32  # characters of an expression repeated in words; the statement beside has it all
+TERMS = 6  # of a sum at a fork that are named; of more, the first ones and the last
 _CLAUSE = re.compile(r"\{(\w+)\} gets [^,]+")
 _ASIDE = re.compile(r"(?<=\})([^{}:;]*)[:;][^{}]*$")  # a remark after the last name: ": most at 0"
 
@@ -65,7 +66,10 @@ def fork_words(s: Sheet, wire: int) -> str:
     edges = sending(s, wire)
     if len(edges) < 2:
         return ""
-    terms = [s.printed(s.readings.term(s.part, row, index)) for row, index in edges]
+    told = edges if len(edges) <= TERMS else [*edges[: TERMS - 2], edges[-1]]
+    terms = [s.printed(s.readings.term(s.part, row, index)) for row, index in told]
+    if len(told) < len(edges):
+        terms.insert(-1, "...")
     total = terms[0] + "".join(
         f" - {t[1:]}" if t.startswith("-") else f" + {t}" for t in terms[1:]
     )
