@@ -1,5 +1,9 @@
 """A worked circuit's forms: files, notebooks, other inputs."""
 
+import json
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -17,7 +21,7 @@ def test_saved_files(tmp_path):
     for name, begins in (("c.svg", "<svg"), ("c.txt", "f(x, y)"), ("c.py", "def f_grad")):
         w.save(tmp_path / name)
         assert (tmp_path / name).read_text(encoding="utf-8").startswith(begins)
-    with pytest.raises(InputError, match=r"write .svg, .txt or .py"):
+    with pytest.raises(InputError, match=r"write .svg, .html, .json, .txt or .py"):
         w.save(tmp_path / "c.png")
 
 
@@ -65,3 +69,41 @@ def test_captured_arrays_keep_their_names():
     value, dx = space["f_grad"](np.ones(20), DATA=DATA, local=local)
     assert value == w.value
     np.testing.assert_array_equal(dx, DATA)
+
+
+def test_a_page_and_a_document_are_saved(tmp_path):
+    w = cr.circuit(f)(2.0, 3.0)
+    w.save(tmp_path / "c.html")
+    w.save(tmp_path / "c.json", decimals=2)
+    assert (tmp_path / "c.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    found = json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))
+    assert [x["label"] for x in found["stages"]] == ["q(+) 5.00/2.00", "f(*) 10.00/1.00"]
+
+
+def test_show_prints_in_a_terminal(capsys):
+    w = cr.circuit(f)(2.0, 3.0)
+    w.show(width=60)
+    assert capsys.readouterr().out == w.text(width=60)
+
+
+def test_show_displays_in_a_notebook(monkeypatch):
+    seen = []
+    shell = SimpleNamespace(config={"IPKernelApp": {}})
+    notebook = SimpleNamespace(
+        get_ipython=lambda: shell, display=SimpleNamespace(display=seen.append)
+    )
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
+    w = cr.circuit(f)(2.0, 3.0)
+    w.show()
+    w.show(theme="dark")
+    assert seen == [w, w.draw(theme="dark")]
+
+
+def test_show_opens_the_page_in_a_browser(monkeypatch, tmp_path):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    w = cr.circuit(f)(2.0, 3.0)
+    w.show(browser=True)
+    (page,) = tmp_path.iterdir()
+    assert opened == [page.as_uri()] and page.read_text(encoding="utf-8") == w.html()

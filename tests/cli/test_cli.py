@@ -1,5 +1,6 @@
 """The command line as a newcomer uses it: output, exit codes, and errors without a traceback."""
 
+import os
 import subprocess
 import sys
 
@@ -199,3 +200,14 @@ def test_lists_come_to_functions_as_arrays(capsys, tmp_path):
 def test_expressions_know_functions_and_not_what_serves_rules(capsys):
     _, _, err = run(capsys, "foo(x)", "x=1")
     assert "tanh" in err and "accumulate" not in err and "polygamma" not in err
+
+
+@pytest.mark.parametrize("verb", [[], ["explain"], ["code"], ["draw"], ["check"], ["diagnose"]])
+def test_a_terminal_without_the_letters_of_a_name_gets_escapes(verb):
+    answer = subprocess.run(
+        [sys.executable, "-m", "chainrule", *verb, "θ * exp(-θ)", "θ=2"], capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"}, check=True,
+    )  # fmt: skip
+    assert b"\xce\xb8" not in answer.stdout and answer.stderr == b""
+    assert (b"&#952;" if verb == ["draw"] else b"\\u03b8") in answer.stdout or \
+        verb in (["check"], ["diagnose"])

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chainrule.api.inputs import as_input
+from chainrule.api.shown import display, in_notebook, open_page
 from chainrule.backends import stepwise
 from chainrule.backends.numpy import run_source
 from chainrule.check.circuits import check, check_gradients, fork_terms
@@ -29,8 +30,11 @@ from chainrule.transform.backward import local_gradients, unit, with_backward
 from chainrule.transform.grouping import find_groups, with_groups
 from chainrule.transform.simplify import simplify
 from chainrule.views.explain import explain
+from chainrule.views.html import html
 from chainrule.views.picture import picture
+from chainrule.views.record import record, to_json
 from chainrule.views.sections import Collapse
+from chainrule.views.sheet import sheet
 from chainrule.views.svg import Theme
 from chainrule.views.terminal import render
 
@@ -269,17 +273,52 @@ class Worked:
         )
 
     def save(self, path: str | Path, **settings: Any) -> None:
-        """Write the circuit to a file: .svg the drawing (settings as `draw` has), .txt the text,
-        .py the staged code."""
+        """Write the circuit to a file: .svg the drawing, .html a page with drawing, code, words and
+        numbers, .json all that is known of it, .txt the text, .py the staged code.
+
+        settings: those of `draw`, `html`, `json`, `text` and `code`.
+        """
         path = Path(path)
-        forms: dict[str, Callable[[], str]] = {
-            ".svg": lambda: self.draw(**settings), ".txt": lambda: self.text(color=False),
-            ".py": self.code,
+        forms: dict[str, Callable[..., str]] = {
+            ".svg": self.draw, ".html": self.html, ".json": self.json,
+            ".txt": partial(self.text, color=False), ".py": self.code,
         }
         if path.suffix not in forms:
             name = path.suffix or path.name
-            raise InputError(f"cannot save as {name!r}: write .svg, .txt or .py")
-        path.write_text(forms[path.suffix](), encoding="utf-8")
+            *others, last = forms
+            raise InputError(f"cannot save as {name!r}: write {', '.join(others)} or {last}")
+        path.write_text(forms[path.suffix](**settings), encoding="utf-8")
+
+    def html(
+        self, *, decimals: int | None = None, boxed: bool = False, collapse: Collapse = None
+    ) -> str:
+        """One page that stands alone: drawing, staged code, words, and the table of values and
+        gradients; light or dark as the reader prefers. Settings as `draw` has."""
+        return html(
+            sheet(self._backward, self.part, self.readings, decimals=decimals), title=self.title,
+            drawing=self.draw(decimals=decimals, boxed=boxed, collapse=collapse), code=self.code(),
+            words=self.explain(decimals=decimals),
+        )
+
+    def json(self, *, decimals: int | None = None) -> str:
+        """All that is known of the circuit, for programs: see docs/json.md. decimals: of labels."""
+        return to_json(
+            record(self._backward, self.part, self.readings, title=self.title,
+                   text_of=self.circuit, decimals=decimals)
+        )
+
+    def show(self, *, browser: bool = False, **settings: Any) -> None:
+        """Show the circuit: its drawing in a notebook, its text in a terminal.
+
+        browser: its page (as `html` has it) in a new tab, from a temporary file. settings: those
+        of `draw`, `text` or `html`, whichever is shown.
+        """
+        if browser:
+            open_page(self.html(**settings), self.name)
+        elif in_notebook():
+            display(self.draw(**settings) if settings else self)
+        else:
+            print(self.text(**settings), end="")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """What notebooks show: the drawing, and the text where there are no pictures."""

@@ -4,6 +4,7 @@ Exit codes: 0 good, 1 a check failed, 2 wrong usage or bad input, 130 Ctrl+C.
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -80,6 +81,8 @@ def _protected(arguments: Sequence[str]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name the terminal has no letters for
     try:
         code = _run(_parser().parse_intermixed_args(_protected(given)))
         sys.stdout.flush()
@@ -141,7 +144,8 @@ def _draw(worked: Worked, options: argparse.Namespace) -> int:
     if options.output is None:
         if sys.stdout.isatty():
             raise InputError("say where to draw: chainrule draw TARGET ... -o circuit.svg")
-        print(drawing)
+        encoding = sys.stdout.encoding or "utf-8"
+        print(drawing.encode(encoding, "xmlcharrefreplace").decode(encoding))
         return 0
     if not options.output.endswith(".svg"):
         raise InputError(f"drawings are .svg files; got {options.output}")

@@ -52,7 +52,7 @@ def _rows(s: Sheet, k: Look, rows: list["Row"]) -> "RenderableType":
         return _stacked(s, k, rows)
     table = grid(k, ["#", "stage", "value", "gradient", "why"])
     for row in rows:
-        table.add_row(row.number, row.stage, s.value(row.wire), _gradient(s, row.wire), row.why)
+        table.add_row(row.number, row.stage, s.value(row.wire), gradient_text(s, row.wire), row.why)
     return table
 
 
@@ -71,7 +71,8 @@ class Row:
         return f"{self.number}  {self.stage}" if self.number else self.stage
 
 
-def _gradient(s: Sheet, wire: int) -> str:
+def gradient_text(s: Sheet, wire: int) -> str:
+    """The gradient on a wire in a table; `none` where there is none."""
     return s.gradient(wire) or "none"
 
 
@@ -80,7 +81,7 @@ def _stacked(s: Sheet, k: Look, rows: list[Row]) -> "Text":
     from rich.text import Text
 
     value = max(len("value"), *(len(s.value(r.wire)) for r in rows))
-    gradient = max(len("gradient"), *(len(_gradient(s, r.wire)) for r in rows))
+    gradient = max(len("gradient"), *(len(gradient_text(s, r.wire)) for r in rows))
     left = k.width - value - gradient - 2 * len("  ")
     if left < len("1  stage = ..."):
         return Text("\n").join(line for row in rows for line in _paragraph(s, k, row))
@@ -88,7 +89,7 @@ def _stacked(s: Sheet, k: Look, rows: list[Row]) -> "Text":
     lines.append(Text(k.rule * k.width))
     for row in rows:
         first, *more = _wrapped(row.numbered, left, "   ")
-        numbers = s.value(row.wire).rjust(value), _gradient(s, row.wire).rjust(gradient)
+        numbers = s.value(row.wire).rjust(value), gradient_text(s, row.wire).rjust(gradient)
         lines.append(_columns(first.ljust(left), *numbers))
         lines += [Text(text) for text in (*more, *_wrapped(row.why, k.width, "      ", "      "))]
     return Text("\n").join(lines)
@@ -101,7 +102,7 @@ def _paragraph(s: Sheet, k: Look, row: Row) -> "Iterator[Text]":
     told = (
         (row.numbered, "", "   "),
         (f"value {s.value(row.wire)}", VALUE, "      "),
-        (f"{k.arrow} gradient {_gradient(s, row.wire)}", GRADIENT, "      "),
+        (f"{k.arrow} gradient {gradient_text(s, row.wire)}", GRADIENT, "      "),
         (row.why, "", "      "),
     )
     for text, style, indent in told:
@@ -139,7 +140,7 @@ def summary(s: Sheet, k: Look) -> "Table":
     table = grid(k, ["input", "value", "gradient", f"{_moved(s)} with 1 more here"])
     for wire in s.inputs:
         name, effect = s.texts[wire].source, _effect(s, wire)
-        table.add_row(name, s.value(wire), _gradient(s, wire), effect)
+        table.add_row(name, s.value(wire), gradient_text(s, wire), effect)
     return table
 
 
