@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:                 # two installs at once would trip over each other in .venv
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check pictures bench clean
 
 help:   ## this list
 	@sed -n 's/^\([a-z]*\): .*## /make \1	/p' Makefile
@@ -21,6 +21,9 @@ test: .venv/.dev   ## every test, on two processes
 check: .venv/.dev   ## lint (ruff) and types (mypy, strict)
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict src
+
+pictures: .venv/.run   ## the pictures of the documents, drawn anew
+	$(BIN)/python scripts/pictures.py
 
 bench: .venv/.bench   ## timings beside other libraries; BENCH="imports --quick" picks
 	$(BIN)/python -m bench $(BENCH)

@@ -23,6 +23,7 @@ TICK = 3.0
 ROW, SQUARE = 32, 16  # the longest row and the largest square drawn cell by cell
 CELL, STRIP, TILE = 10, 64, 40  # px: the largest cell; the widest row; the highest column
 LEVELS = 8  # of strength
+NOTHING = 1e-9  # of the largest: as good as zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ def _levels(array: Any) -> Any:
     finite = np.isfinite(array)
     largest = np.abs(array[finite]).max()
     share = np.divide(array, largest, out=np.zeros_like(array), where=finite & (largest > 0))
+    share[np.abs(share) < NOTHING] = 0  # what a sum leaves where it should be zero
     level = np.sign(share) * np.ceil(np.abs(share) * LEVELS)
     return np.where(finite, level, LEVELS + 1).astype(int)
 

@@ -1,20 +1,8 @@
 """A worked circuit as a JSON document: everything that is known of it, to be read by programs.
 
-| key         | holds                                                                          |
-|-------------|--------------------------------------------------------------------------------|
-| format      | "chainrule circuit"                                                            |
-| version     | 1; raised when a reader of the document must change                            |
-| title       | as the text and the drawing begin                                              |
-| output      | the wire that gradients are of                                                 |
-| inputs      | in order: wire, names, label, value, gradient                                  |
-| constants   | wire, names, value                                                             |
-| stages      | in order: wire, names, label, gate, symbol, operands (wires), settings, file,  |
-|             | line, function, calls ([function, number] each, outermost first), value,       |
-|             | gradient, sends (per operand the gradient sent back along it)                  |
-| groups      | gate, stages, inputs, output, closed                                           |
-| text        | the circuit in its exact text form                                             |
-| arrays      | the constant arrays that the text names, by content hash                       |
+    format version title output inputs constants stages groups text arrays
 
+docs/json.md says what each key holds.
 Inputs stand in order of first use, as in a picture; `label` is what it writes there. A wire is a
 number, the same everywhere, in the text too. A Python number is a number, an array (a NumPy number,
 too) is {"shape", "dtype", "data"} with nested lists, and null stands where there is no gradient.

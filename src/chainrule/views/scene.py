@@ -106,7 +106,7 @@ def _node(thing: Thing, in_hull: bool, ends_hull: bool) -> Node:
     if thing.is_leaf:
         width = ceil(text_width(thing.text, NAME)) + 5
         return Node((), width, 20, over, under, label, is_late=thing.is_constant)
-    height = max(ROUND, 14 + 16 * (len(thing.inputs) - 1))
+    height = max(ROUND, 14 + 18 * (len(thing.inputs) - 1))
     above, below = (ROUND / 2 + PAD, 54.0) if in_hull else (26.0, 26.0)
     if in_hull and plots:
         over, under = over + PAD, under + PAD + 18  # a caption stands below the hull

@@ -71,5 +71,5 @@ def port_offsets(inputs: Sequence[bool], height: float) -> tuple[float, ...]:
         return (0.0,) * k
     if k == 2 and inputs[0] != inputs[1]:
         return (-14.0, 0.0) if inputs[0] else (0.0, 14.0)
-    step = 22 if k == 2 else min(16, (height - 14) // (k - 1))
+    step = 22 if k == 2 else min(18, (height - 14) // (k - 1))
     return tuple(float(ceil((i - (k - 1) / 2) * step)) for i in range(k))
