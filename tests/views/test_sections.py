@@ -108,6 +108,7 @@ def test_above_150_gates_a_picture_collapses_as_little_as_it_can(worked):
     assert visible(37) == (False, [])  # 148 gates
     assert visible(49) == (3, ["double"] * 49)  # 147 gates and boxes
     assert visible(51) == (2, ["cell"] * 51)
+    assert visible(200) == (2, ["cell"] * 200)  # all of run in one box would tell nothing
 
 
 @pytest.mark.parametrize("collapse", [True, 2, "double"])

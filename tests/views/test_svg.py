@@ -279,7 +279,11 @@ def touching(found):
             yield text.words, "edge"
     plots = [p for item in found.items if item.label for p in item.plots]
     plots = [(p.x, p.y, p.x + p.plot.width, p.y + p.plot.height) for p in plots]
-    others = [*gates, *wires, *map(box_of, texts)]
+    edges = [  # top and bottom of hulls: what stands on the wires inside is inside
+        (h.x, y, h.x + h.width, y)
+        for h in (hull.shape for hull in found.hulls) for y in (h.y, h.y + h.height)
+    ]
+    others = [*gates, *wires, *edges, *map(box_of, texts)]
     for i, box in enumerate(plots):
         yield from (("plot", other) for other in (*plots[:i], *others) if meet(box, other))
         if min(box[:2]) < 0 or box[2] > found.width or box[3] > found.height:
@@ -291,6 +295,48 @@ def touching(found):
 def test_nothing_touches_in_the_pictures_of_the_note(note, name, boxed):
     found = things(*getattr(note, name), boxed=boxed)
     assert list(touching(scene(found.things, found.closed))) == []
+
+
+def softmax_net(X, W, b):
+    s = np.maximum(X @ W + b, 0)
+    e = np.exp(s - np.max(s, axis=1, keepdims=True))
+    p = e / np.sum(e, axis=1, keepdims=True)
+    return -np.mean(np.log(p[np.arange(5), np.array([0, 1, 2, 0, 1])]))
+
+
+def gated(X, w):
+    s = X @ w
+    p = 1 / (1 + np.exp(-s))
+    return np.mean(p * s)
+
+
+@pytest.mark.parametrize(
+    ("f", "shapes"),
+    [
+        (softmax_net, [(5, 4), (4, 3), (3,)]), (gated, [(200, 40), (40,)]),
+        (gated, [(7, 7), (7,)]), (lambda x: np.sum(x * x * x), [(3, 4, 5)]),
+        (lambda x, y: np.sum(x * y), [(2, 0), (1, 0)]),
+        (lambda x: np.sum(np.log(x) * x), [(6, 6)]),  # nan: half of the numbers are below zero
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_nothing_touches_in_pictures_of_arrays(worked, f, shapes):
+    r = np.random.default_rng(0)
+    found = things(*worked(f, *(r.normal(size=shape) for shape in shapes)))
+    drawn = scene(found.things, found.closed, found.flow, found.caption)
+    assert list(touching(drawn)) == []
+
+
+def test_arrays_are_drawn_in_one_type_and_its_colour(worked):
+    found = things(*worked(lambda x: np.sum(x * x), np.arange(40.0).astype(np.float32))).things
+    assert [t.value for t in found[:2]] == ["40 float32 norm 143.32", "40 float32 norm 4384"]
+    assert [layer.role for layer in found[0].gradient_plot.layers] == ["wire", "gradient"]
+
+
+def test_a_wire_is_as_wide_as_its_gradient_is_large(worked):
+    found = things(*worked(lambda x, y: np.sum(100 * x + y), np.ones(20), np.ones(20)))
+    widths = {t.text: t.width for t in found.things if t.is_leaf}
+    assert widths == {"x": 3.6, "y": 1.6}  # a hundred times the gradient, two pixels more
 
 
 @st.composite

@@ -336,3 +336,14 @@ def test_large_tables_keep_to_what_the_stream_can_show(worked, encoding, width):
     text = shown(worked(f, 1.0), encoding=encoding, width=width)
     assert max(map(len, text.splitlines())) <= width
     assert text.encode(encoding) and "\x1b" not in text
+
+
+def test_names_of_a_long_loop_are_numbered_in_order(worked):
+    def f(x):
+        for _ in range(3000):
+            x = x + 1
+        return x
+
+    assert [line.text for line in sheet(*worked(f, 1.0)).lines[-2:]] == [
+        "x_3000 = x_2999 + 1", "x_3001 = x_3000 + 1",
+    ]  # fmt: skip

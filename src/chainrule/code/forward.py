@@ -105,8 +105,9 @@ def _line(circuit: Circuit, row: int, text: Text, output: int, f: Forward) -> Te
 
 def _number_rows(circuit: Circuit, stop: int, f: Forward) -> None:
     """The number of the line each row is written in: its own, or its first reader's."""
+    printed = f.printed
     for row in range(stop - 1, -1, -1):
         number = f.number_of.setdefault(row, 0)
         for wire in circuit.operands(row):
-            if number and wire not in f.printed:
+            if number and wire not in printed:
                 f.number_of[wire] = number

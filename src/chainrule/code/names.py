@@ -11,13 +11,18 @@ class Namer:
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self.taken = set(taken) | RESERVED
+        self._counts: dict[str, int] = {}  # all smaller numbers of a name are taken
+        self._counts_of_stems: dict[str, int] = {}
 
     def again(self, name: str) -> str:
         """A name for one more value of a variable: h, h_2, h_3 ..."""
-        wanted, count = self._clean(name), 1
+        clean = self._clean(name)
+        count = self._counts.get(clean, 1)
+        wanted = clean if count == 1 else f"{clean}_{count}"
         while wanted in self.taken:
             count += 1
-            wanted = f"{self._clean(name)}_{count}"
+            wanted = f"{clean}_{count}"
+        self._counts[clean] = count
         self.taken.add(wanted)
         return wanted
 
@@ -31,9 +36,10 @@ class Namer:
 
     def counted(self, stem: str) -> str:
         """The first of t1, t2, t3 ... that is free."""
-        count = 1
+        count = self._counts_of_stems.get(stem, 1)
         while f"{stem}{count}" in self.taken:
             count += 1
+        self._counts_of_stems[stem] = count
         self.taken.add(f"{stem}{count}")
         return f"{stem}{count}"
 

@@ -63,17 +63,21 @@ def calls_of(circuit: Circuit, row: int) -> tuple[Called, ...]:
 
 
 def readable(circuit: Circuit, part: Part) -> Collapse:
-    """How a drawing collapses by itself: as little as leaves at most 150 gates and boxes."""
+    """How a drawing collapses by itself: as little as leaves at most 150 gates and boxes.
+
+    Where no depth does, by the one that leaves fewest; one box for all would tell nothing.
+    """
     rows = gates(circuit, part)
     if len(rows) <= READABLE:
         return False
     chains = [calls_of(circuit, row) for row in rows]
-    deepest = max(map(len, chains), default=0)
-    for depth in range(deepest, 0, -1):
+    visible = {}
+    for depth in range(max(map(len, chains), default=0), 0, -1):
         boxes = {chain[depth - 1] for chain in chains if len(chain) >= depth}
-        if len(boxes) + sum(len(chain) < depth for chain in chains) <= READABLE:
+        visible[depth] = len(boxes) + sum(len(chain) < depth for chain in chains)
+        if 1 < visible[depth] <= READABLE:
             return depth
-    return 1
+    return min((d for d in visible if visible[d] > 1), key=visible.__getitem__, default=False)
 
 
 def _chooser(collapse: Collapse) -> Callable[[Sequence[Called]], Called | None]:
