@@ -39,6 +39,11 @@ def test_nothing_checked_says_so():
     )
 
 
+def test_a_sum_at_a_fork_alone_is_no_proof():
+    verdict = Verdict((finding(kind="fork"), finding("unchecked", row=1, note="its value is nan")))
+    assert not verdict and str(verdict).startswith("nothing could be checked; 1 not checked")
+
+
 def test_numbers_show_as_many_digits_as_tell_them_apart():
     assert numbers(-4.0, 3.0) == ("-4", "3")
     assert numbers(1.0, 1.0 + 1e-8) == ("1", "1.00000001")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import chainrule as cr
 from chainrule.circuit.record import BY_NAME
 
 X, Y = np.array([[1.0, 0.5, -1.0], [0.25, 2.0, 1.5]]), np.array([1.5, -0.25, 0.125])
@@ -67,6 +68,21 @@ def test_a_group_with_a_wrong_rule_is_found_and_its_stages_are_not(work, spoil):
     assert {(f.kind, f.subject) for f in verdict.wrong} == {("group", "sigmoid"), ("input", "x")}
     assert "the group sigmoid sends x the gradient" in str(verdict)
     assert "2 times too large" in str(verdict)
+
+
+def test_a_gradient_that_got_lost_on_its_way_is_found(spoil):
+    spoil(BY_NAME["multiply"], lambda p: None, 1)
+    found = cr.circuit(lambda x, y: x * y)(2.0, 3.0).check()
+    assert {(f.kind, f.subject, f.variable) for f in found.wrong} == {
+        ("gate", "multiply", "y"), ("input", "y", "y"),
+    }
+    assert "multiply sends y the gradient 0, but central differences give 2" in str(found)
+
+
+def test_a_group_that_sends_nothing_is_found(spoil):
+    spoil(BY_NAME["sigmoid"], lambda p: None, field="recognised_local")
+    found = cr.circuit(lambda x: 1 / (1 + np.exp(-x)))(0.5).check()
+    assert ("group", "sigmoid") in {(f.kind, f.subject) for f in found.wrong}
 
 
 def test_a_large_array_names_the_gate_too(work, spoil):

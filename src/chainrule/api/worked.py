@@ -190,7 +190,7 @@ class Worked:
         checked too, and one that misses a term of a sum is named with the fork.
         """
         with np.errstate(all="ignore"):
-            verdict = check(self._backward, self.part, self.readings, stepwise.run)
+            verdict = check(self._backward, self.part, self.readings, stepwise.run, self._real)
             if code is None:
                 return verdict
             found = check_gradients(
@@ -199,6 +199,11 @@ class Worked:
                 fork_terms(self._backward, self.part, self.readings),
             )
         return Verdict((*verdict.findings, *found))
+
+    @property
+    def _real(self) -> list[int]:
+        """Every input that can have a gradient, so that a gradient that got lost is noticed."""
+        return [w for w in self.circuit.inputs if self.circuit.type_of(w).is_inexact]
 
     def diagnose(self) -> Diagnosis:
         """What is odd about the backward pass: overflow, 0 * inf, imbalance, dead branches; where

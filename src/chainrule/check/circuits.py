@@ -42,7 +42,7 @@ def check(
     local = [
         *check_gates(circuit, part, readings, wrt, tolerance),
         *check_forks(circuit, part, readings, tolerance),
-        *check_groups(circuit, part, readings, tolerance),
+        *check_groups(circuit, part, readings, tolerance, wrt),
     ]
     inputs = check_inputs(circuit, part, readings, run, wrt, tolerance)
     return Verdict((*local, *_explained(circuit, part, readings, run, local, inputs)))

@@ -11,9 +11,9 @@ from chainrule.check.compare import TOLERANCE, Judgement, agree, tolerance_for
 from chainrule.check.differences import widened
 from chainrule.check.judge import judge
 from chainrule.check.verdict import Finding, finding
-from chainrule.circuit.circuit import NOTHING, Circuit, Group, Part
+from chainrule.circuit.circuit import Circuit, Group, Part
 from chainrule.circuit.readings import Readings
-from chainrule.transform.backward import Observer, backpropagate
+from chainrule.transform.backward import Observer, active_rows, backpropagate
 
 
 class _Sent(Observer):
@@ -78,23 +78,24 @@ def _closed(circuit: Circuit, part: Part, readings: Readings) -> Iterator[tuple[
 
 
 def check_groups(
-    circuit: Circuit, part: Part, readings: Readings, tolerance: float = TOLERANCE
+    circuit: Circuit, part: Part, readings: Readings, tolerance: float = TOLERANCE,
+    wrt: Sequence[int] | None = None,
 ) -> list[Finding]:
     """What each closed group sends back, against what its stages send back one by one.
 
     Where those give no number, as the four gates of sigmoid(-1000) do, against differences.
     """
     found = []
+    active = active_rows(circuit, circuit.inputs if wrt is None else wrt, part.output)
     for group, dout in _closed(circuit, part, readings):
         one, many = (
             group_gradients(circuit, group, readings.values, dout, as_one=as_one)
             for as_one in (True, False)
         )
-        for wire, gradient in one.items():
-            if part.gradient[wire] != NOTHING:
-                judged = _group_edge(
-                    circuit, group, readings, wire, dout, gradient, many.get(wire, 0.0), tolerance
-                )
+        for wire in group.inputs:
+            if active[wire]:
+                sent = one.get(wire, 0.0), many.get(wire, 0.0)
+                judged = _group_edge(circuit, group, readings, wire, dout, *sent, tolerance)
                 name = group.gate.name
                 variable = circuit.name(wire) or "its input"
                 found.append(finding(circuit, group.output, name, "group", judged, variable))

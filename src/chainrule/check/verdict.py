@@ -77,8 +77,11 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
-        """True when nothing is wrong and at least one gradient was seen to be right."""
-        return not self.wrong and any(f.verdict in ("good", "kink") for f in self.findings)
+        """True when nothing is wrong and at least one gradient was seen to be right.
+
+        That what a fork was sent adds up says nothing of whether it was right.
+        """
+        return not self.wrong and any(f.kind != "fork" for f in self._agreeing())
 
     @property
     def worst(self) -> Finding | None:
@@ -94,16 +97,21 @@ class Verdict:
         return "\n\n".join([*paragraphs, self._summary()])
 
     def _summary(self) -> str:
-        agreeing = [f for f in self.findings if f.verdict in ("good", "kink")]
-        if not agreeing and not self.wrong:
+        agreeing = self._agreeing()
+        if not self.is_good and not self.wrong:
             return "; ".join(["nothing could be checked", *self._reasons("unchecked")])
         worst = max((f.error for f in agreeing), default=0.0)
         lead = "good: " if self.is_good else ""
-        verb = "agrees" if len({(f.kind, f.row) for f in self._whole()}) < 2 else "agree"
-        text = f"{lead}{_counted(self._whole())} {verb} with central differences"
+        seen = {(f.kind, f.row) for f in self._whole() or agreeing}
+        verb = "agrees" if len(seen) < 2 else "agree"
+        counted = _counted(self._whole()) or _gradients(len(agreeing))
+        text = f"{lead}{counted} {verb} with central differences"
         text += f", worst relative error {worst:.2g}" if agreeing else ""
         notes = [f"{_described(f)}: {f.note}" for f in self._with("good") if f.note]
         return "; ".join([text, *notes, *self._reasons("kink"), *self._reasons("unchecked")])
+
+    def _agreeing(self) -> list[Finding]:
+        return [f for f in self.findings if f.verdict in ("good", "kink")]
 
     def _whole(self) -> list[Finding]:
         """Findings of the subjects about which nothing is wrong or unchecked."""
@@ -134,7 +142,12 @@ def _counted(findings: Sequence[Finding]) -> str:
     for f in findings:
         counts.get(f.kind, set()).add(f.row)
     words = [f"{len(rows)} {kind}{'s' * (len(rows) != 1)}" for kind, rows in counts.items() if rows]
-    return " and ".join(", ".join(words).rsplit(", ", 1)) if words else "nothing"
+    return " and ".join(", ".join(words).rsplit(", ", 1))
+
+
+def _gradients(count: int) -> str:
+    """Where no gate or input agrees in all of its gradients, how many gradients do."""
+    return f"{count} gradient{'s' * (count != 1)}" if count else "nothing"
 
 
 def numbers(a: float, b: float) -> tuple[str, str]:
