@@ -102,13 +102,15 @@ clip = gate(
     decompose=lambda x, lo, hi: minimum(maximum(x, lo), hi),
     mask=lambda live, x, lo, hi, out: (
         lambda: both(live, where(less_equal(lo, x), less_equal(x, hi), False)),
-        lambda: both(live, less_equal(x, lo)),
+        lambda: both(live, where(less_equal(x, lo), less_equal(lo, hi), False)),
         lambda: both(live, less_equal(hi, maximum(x, lo))),
     ),
     words="routes {dout} to {x} between the bounds, outside them to the bound; "
           "at a bound they share it equally",
     kinks=_clip_kinks,
-    samples=((0.5, -1.0, 2.0), (-3.0, -1.0, 2.0), (3.0, -1.0, 2.0), (2.0, -1.0, 2.0)),
+    samples=(
+        (0.5, -1.0, 2.0), (-3.0, -1.0, 2.0), (3.0, -1.0, 2.0), (2.0, -1.0, 2.0), (0.5, 3.0, 2.0),
+    ),
     error_samples=((np.zeros(2), np.zeros(3), np.zeros(3)),),
 )
 relu: Gate = gate(
