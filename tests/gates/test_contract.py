@@ -64,16 +64,18 @@ def assert_derivative(gate):
     for sample, attrs in cases(gate):
         if gate.kinks is not None and gate.kinks(*sample):
             continue
-        dout = rng.normal(size=np.shape(gate.compute(as_floats(sample), attrs)))
-        _, gradients = pulled(gate, sample, attrs, dout if dout.shape else float(dout))
-        for index, gradient in zip(real(sample), gradients, strict=True):
-            direction = rng.normal(size=np.shape(sample[index]))
-            ends = [perturbed(gate, sample, attrs, index, direction, s * h) for s in (1, -1)]
-            slope = np.sum(dout * (ends[0] - ends[1])) / (2 * h)
-            assert np.shape(gradient) == np.shape(sample[index])
-            assert np.sum(gradient * direction) == pytest.approx(slope, rel=1e-6, abs=1e-7), (
-                f"{gate.name} by {gate.inputs[index]} at {sample}"
-            )
+        shape = np.shape(gate.compute(as_floats(sample), attrs))
+        drawn = rng.uniform(5, 15, shape) * rng.choice([-1, 1], shape)
+        for dout in (drawn, -drawn):  # no operand can pass for both
+            _, gradients = pulled(gate, sample, attrs, dout if dout.shape else float(dout))
+            for index, gradient in zip(real(sample), gradients, strict=True):
+                direction = rng.normal(size=np.shape(sample[index]))
+                ends = [perturbed(gate, sample, attrs, index, direction, s * h) for s in (1, -1)]
+                slope = np.sum(dout * (ends[0] - ends[1])) / (2 * h)
+                assert np.shape(gradient) == np.shape(sample[index])
+                assert np.sum(gradient * direction) == pytest.approx(slope, rel=1e-6, abs=1e-7), (
+                    f"{gate.name} by {gate.inputs[index]} at {sample}"
+                )
 
 
 @pytest.mark.parametrize("gate", COMPUTING, ids=lambda g: g.name)

@@ -127,7 +127,7 @@ def reduction(name: str, function: Callable[..., Any], **fields: Any) -> Gate:
 
 SETTINGS = (
     {"axis": None, "keepdims": False}, {"axis": (0,), "keepdims": False},
-    {"axis": (1,), "keepdims": True},
+    {"axis": (1,), "keepdims": True}, {"axis": (1,), "keepdims": False},
 )
 TABLE = np.arange(6.0).reshape(2, 3)  # a sample: [[0, 1, 2], [3, 4, 5]]
 UNEVEN = np.array([[1.5, -2.0, 0.25], [-0.5, 3.0, 1.0]])
