@@ -8,24 +8,23 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.api.claims import Claims, claims
 from chainrule.api.inputs import as_input
 from chainrule.api.shown import display, in_notebook, open_page
 from chainrule.backends import stepwise
-from chainrule.backends.numpy import run_source
 from chainrule.check.circuits import check, check_gradients, fork_terms
 from chainrule.check.diagnosis import Diagnosis, diagnose
-from chainrule.check.verdict import Verdict
+from chainrule.check.verdict import Verdict, missing
 from chainrule.circuit.circuit import Circuit, Part
 from chainrule.circuit.readings import Readings
 from chainrule.code.staged import (
     Argument,
     Staged,
     gets_a_line,
-    leaves,
     staged_function,
     staged_script,
 )
-from chainrule.errors import ExpressionError, InputError
+from chainrule.errors import InputError
 from chainrule.transform.backward import local_gradients, unit, with_backward
 from chainrule.transform.grouping import find_groups, with_groups
 from chainrule.transform.simplify import simplify
@@ -189,16 +188,23 @@ class Worked:
         code: a printed program such as `code()` gives, run alone; the gradients it computes are
         checked too, and one that misses a term of a sum is named with the fork.
         """
+        verdict = self._verdict
+        if code is None:
+            return verdict
         with np.errstate(all="ignore"):
-            verdict = check(self._backward, self.part, self.readings, stepwise.run, self._real)
-            if code is None:
-                return verdict
+            claimed = self._claims(code)
+            named = self._backward.with_(names={**claimed.names, **self._backward.names})
             found = check_gradients(
-                self._backward, self.circuit.outputs[0], self.output_gradient, self.readings,
-                stepwise.run, self._claimed(code),
-                fork_terms(self._backward, self.part, self.readings),
+                named, self.circuit.outputs[0], self.output_gradient, self.readings,
+                stepwise.run, claimed.gradients, fork_terms(named, self.part, self.readings),
             )
-        return Verdict((*verdict.findings, *found))
+            lost = [missing(named, wire, name) for wire, name in claimed.missing.items()]
+        return Verdict((*verdict.findings, *found, *lost))
+
+    @cached_property
+    def _verdict(self) -> Verdict:
+        with np.errstate(all="ignore"):
+            return check(self._backward, self.part, self.readings, stepwise.run, self._real)
 
     @property
     def _real(self) -> list[int]:
@@ -211,36 +217,14 @@ class Worked:
         known = find_groups(self.circuit)
         return diagnose(self._backward, self.part, self.readings, known)
 
-    def _claimed(self, code: str) -> dict[int, Any]:
-        """The gradients that a printed program computes, by wire."""
-        printed = self.code()
-        try:
-            space = run_source(code)
-            if self.prelude is None:
-                given = [_filled(a.tree, self._input) for a in self.arguments]
-                if self.output_gradient is not ONE:
-                    given.append(self.output_gradient)
-                found = space[f"{self.name}_grad"](*given)[1]
-                gradients = found if len(self.arguments) > 1 else (found,)
-                space = {f"d{a.name}": g for a, g in zip(self.arguments, gradients, strict=True)}
-        except Exception as error:
-            raise ExpressionError(
-                f"the code to check stopped: {type(error).__name__}: {error}"
-            ) from error
-        claimed = {
-            line.wire: space[line.target]
-            for line in printed.backward if line.wire >= 0 and line.target in space
-        }
-        for argument in self.arguments:
-            whole = space.get(f"d{argument.name}")
-            if not isinstance(argument.tree, int) and whole is not None:
-                claimed |= {w: _at(whole, path) for path, w in leaves(argument.tree)}
-        if not claimed:
-            raise InputError(
-                "the code to check assigns none of the gradients "
-                + ", ".join(dict.fromkeys(line.target for line in printed.backward))
-            )
-        return claimed
+    def _claims(self, code: str) -> Claims:
+        """The gradients that a printed program computes."""
+        if self.prelude is not None:
+            return claims(code, self.code(), self.arguments)
+        given = [_filled(a.tree, self._input) for a in self.arguments]
+        if self.output_gradient is not ONE:
+            given.append(self.output_gradient)
+        return claims(code, self.code(), self.arguments, f"{self.name}_grad", given)
 
     def _input(self, wire: int) -> Any:
         return self.inputs[self.circuit.inputs.index(wire)]
@@ -348,12 +332,6 @@ class Worked:
 
     def __repr__(self) -> str:
         return f"<worked {self.name}: {len(self.circuit.forward_rows())} gates, value {self.value}>"
-
-
-def _at(nested: Any, path: tuple[Any, ...]) -> Any:
-    for key in path:
-        nested = nested[key]
-    return nested
 
 
 def _filled(tree: Any, value: Callable[[int], Any]) -> Any:

@@ -169,6 +169,13 @@ def finding(
     )
 
 
+def missing(circuit: Circuit, wire: int, gradient: str) -> Finding:
+    """The finding that a program does not compute the gradient of an input."""
+    note = f"the code to check computes no {gradient}"
+    judged = Judgement(math.nan, math.nan, math.inf, "wrong", note)
+    return finding(circuit, wire, wire_name(circuit, wire), "input", judged)
+
+
 def wire_name(circuit: Circuit, wire: int) -> str:
     """The user's name for a wire, or which gate makes it."""
     return circuit.name(wire) or f"wire {wire} ({circuit.kind_of(wire).gate.name})"
