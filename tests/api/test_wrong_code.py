@@ -165,7 +165,7 @@ def test_a_wrong_inner_gradient_of_a_function_is_named_first():
     w = cr.circuit(lists)([1.0, 2.0], [3.0, 4.0])
     changed = str(w.code()).replace("ddot += ", "ddot = ")
     wrong = w.check(code=changed).wrong
-    assert [f.subject for f in wrong][0] == "dot"
+    assert wrong[0].subject == "dot"
     assert "dot is read in 2 places" in str(wrong[0])
 
 
