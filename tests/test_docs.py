@@ -37,3 +37,12 @@ def test_sessions(text):
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     runner.run(test, out=said.append)
     assert test.examples and runner.failures == 0, "".join(said)
+
+
+def test_the_table_of_the_note_names_tests_that_exist():
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", (ROOT / "docs/note.md").read_text("utf-8"))
+    missing = [
+        f"{path}::{test}" for path, test in named
+        if f"def {test}(" not in (ROOT / "tests" / path).read_text("utf-8")
+    ]
+    assert len(named) > 40 and missing == []

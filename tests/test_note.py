@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.api.eager import forget
 from chainrule.api.sources import expression, script
+from chainrule.check.differences import central
+from chainrule.circuit.record import BY_NAME
 from chainrule.code.staged import line_map
 
 NEURON = """\
@@ -387,6 +390,15 @@ class TestS:
         assert f(4 + h, -3) == pytest.approx(-12 - 3 * h, abs=1e-12)
         assert f(4, -3 + h) == pytest.approx(-12 + 4 * h, abs=1e-12)
 
+    def test_s2_a_derivative_is_a_slope(self):
+        f = lambda x, y: x * y
+        dx, dy = cr.grad(f, (0, 1))(4, -3)
+        assert central(lambda x: f(x, -3), 4.0, h=1e-4) == pytest.approx(dx, abs=1e-8)
+        assert central(lambda y: f(4, y), -3.0, h=1e-4) == pytest.approx(dy, abs=1e-8)
+        h = 1e-4  # from one side, the limit's own quotient
+        assert (f(4 + h, -3) - f(4, -3)) / h == pytest.approx(-3, abs=1e-8)
+        assert (f(4, -3 + h) - f(4, -3)) / h == pytest.approx(4, abs=1e-8)
+
     def test_s4_a_sum_has_gradients_one(self):
         rng = np.random.default_rng(0)
         for x, y in rng.normal(size=(10, 2)).tolist():
@@ -398,6 +410,96 @@ class TestS:
     def test_s6_a_tie_lies_in_the_subdifferential(self):
         weights = cr.grad(lambda x, y: np.maximum(x, y), (0, 1))(2.0, 2.0)
         assert weights == (0.5, 0.5)
+
+
+POINTS = (-2.5, -0.75, 0.3, 1.0, 3.25)
+UNARY = {
+    "exp": (np.exp, np.exp),
+    "1/x": (lambda x: 1 / x, lambda x: -1 / x**2),
+    "+c": (lambda x: x + 7.0, lambda x: 1.0),
+    "*a": (lambda x: -4.0 * x, lambda x: -4.0),
+}
+
+
+class TestG1:
+    @pytest.mark.parametrize("x", POINTS)
+    @pytest.mark.parametrize("name", UNARY)
+    def test_the_new_gates_at_five_points(self, name, x):
+        f, derivative = UNARY[name]
+        found = cr.grad(f)(x)
+        assert found == pytest.approx(derivative(x), rel=1e-15, abs=0)
+        assert found == pytest.approx(central(f, x), rel=1e-7, abs=1e-7)
+
+
+class TestM1:
+    """The circuits against differences are in check/test_circuits; a wrong gate has a name here."""
+
+    def test_a_wrong_gate_is_found_by_name(self):
+        exp = BY_NAME["exp"]
+        right = exp.local
+        object.__setattr__(exp, "local", lambda x, out: (1.01 * out,))
+        try:
+            wrong = script(STAGED).ungroup().check().wrong
+        finally:
+            object.__setattr__(exp, "local", right)
+        assert {f.subject for f in wrong if f.kind == "gate"} == {"exp"}
+        assert {f.where.line for f in wrong if f.kind == "gate"} == {5, 7}  # sigy and sigx
+
+
+def hinge(W, b, X, labels):
+    """The note's SVM loss: every wrong class within 1 of the right one costs its margin."""
+    scores = X @ W + b  # [examples, classes]
+    right = np.sum(scores * labels, axis=1, keepdims=True)
+    return np.sum(np.maximum(0, scores - right + 1) * (1 - labels)) / 4
+
+
+class TestL1:
+    """The data are fixed: what nobody asks the gradient of is not worked out."""
+
+    def setup_method(self):
+        rng = np.random.default_rng(1)
+        self.W, self.b = rng.normal(size=(3, 2)), rng.normal(size=2)
+        self.X = rng.normal(size=(4, 3))
+        self.labels = np.eye(2)[[0, 1, 1, 0]]
+
+    def asked(self, argnums):
+        """The gradients, and how often each operand of the product had its own worked out."""
+        counts = [0, 0]
+        matmul = BY_NAME["matmul"]
+        right = matmul.vjp
+
+        def counting(*args):
+            def worked_out(i, entry):
+                counts[i] += 1
+                return entry()
+
+            return [lambda i=i, e=e: worked_out(i, e) for i, e in enumerate(right(*args))]
+
+        forget()
+        object.__setattr__(matmul, "vjp", counting)
+        try:
+            found = cr.grad(hinge, argnums)(self.W, self.b, self.X, self.labels)
+        finally:
+            object.__setattr__(matmul, "vjp", right)
+            forget()
+        return found, counts
+
+    def test_the_data_get_no_gradient_unless_asked(self):
+        (dW, db), counts = self.asked((0, 1))
+        assert counts == [0, 1] and dW.shape == (3, 2) and db.shape == (2,)
+
+    def test_when_asked_it_is_right(self):
+        (*_, dX), counts = self.asked((0, 1, 2))
+        assert counts == [1, 1] and dX.shape == (4, 3)
+        cr.check_grads(
+            lambda W, b, X: hinge(W, b, X, self.labels), (self.W, self.b, self.X),
+            modes=("rev",), tolerance=1e-6,
+        )
+
+    def test_code_with_the_data_outside_has_one_product_each_way(self):
+        X, labels = self.X, self.labels
+        code = cr.circuit(lambda W, b: hinge(W, b, X, labels))(self.W, self.b).code()
+        assert code.count("@") == 2 and "dX" not in code
 
 
 class TestF34:

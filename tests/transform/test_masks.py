@@ -86,6 +86,19 @@ def test_at_second_order():
     np.testing.assert_array_equal(second, [0, 0, -0.0625])
 
 
+def test_at_second_order_at_depth_three_across_a_fork_and_a_broadcast():
+    rows = np.array([[True], [False]])
+
+    def f(x):
+        y = np.log(x) * 2  # log(x) ** 2 spreads over two rows, and is read twice
+        return np.where(rows & (x > 0), y * y, np.where(x > 0, 4 * y, 0)).sum()
+
+    with np.errstate(all="ignore"):
+        second = cr.grad(lambda x: cr.grad(f)(x).sum())(X)
+    y, dy, ddy = 2 * np.log(4), 2 / 4, -2 / 16
+    np.testing.assert_allclose(second, [0, 0, 2 * dy * dy + 2 * y * ddy + 4 * ddy], rtol=1e-15)
+
+
 def test_a_genuine_zero_times_infinity_still_shows():
     assert np.isnan(quiet(lambda x: 0 * np.log(x), np.float64(0.0)))
     assert np.isnan(quiet(lambda x: np.where(x >= 0, 0 * np.log(x), 0), np.float64(0.0)))
