@@ -113,7 +113,7 @@ def test_version_and_help(capsys):
         (["x +", "x=1"], "cannot read the expression"),
         (["x.real", "x=1"], "not 'x.real'"),
         (["foo(x)", "x=1"], "no function 'foo' in expressions; known: "),
-        (["exp(x, x)", "x=1"], "exp takes 1 values, 2 given"),
+        (["exp(x, x)", "x=1"], "exp takes 1 value, 2 given"),
         (["__import__('os')", "x=1"], "no function '__import__'"),
         (["x", "x=one"], "is not a number"),
         (["x", "x"], "expected name=value"),

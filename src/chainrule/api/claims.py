@@ -12,7 +12,7 @@ from typing import Any
 
 from chainrule.backends.numpy import run_source
 from chainrule.code.staged import Argument, Staged, leaves
-from chainrule.errors import ExpressionError, InputError
+from chainrule.errors import ChainruleError, ExpressionError, InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,14 @@ def claims(
     """
     try:
         space = run_source(code)
+        if function is not None and function not in space:
+            raise InputError(f"the code to check defines no function {function}")
         if function is not None:
             (_, found), space = _called(space[function], given)
             gradients = found if len(arguments) > 1 else (found,)
             space |= {f"d{a.name}": g for a, g in zip(arguments, gradients, strict=True)}
+    except ChainruleError:
+        raise
     except Exception as error:
         raise ExpressionError(
             f"the code to check stopped: {type(error).__name__}: {error}"

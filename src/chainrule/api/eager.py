@@ -62,6 +62,8 @@ def run(
     has_aux: bool = False, copies: bool = False,
 ) -> Run:
     """Call f with the chosen arguments traced."""
+    if not callable(f):
+        raise InputError(f"a gradient is of a function, and {f!r:.60} is none")
     trace = Trace(copies=copies)
     given: dict[Key, Any] = dict(enumerate(args))
     given.update(kwargs.items())
@@ -78,7 +80,7 @@ def run(
         if not (isinstance(out, tuple) and len(out) == 2):
             raise OutputError(
                 f"has_aux=True: {_name(f)} must return (value, aux), "
-                f"but it returned {type(out).__name__}"
+                f"but it returned {_described(out)}"
             )
         out, aux = out[0], _plain(out[1], trace)
     return Run(trace, tuple(lifted), out, aux)
@@ -120,6 +122,8 @@ def output_wire(run: Run, f: Callable[..., Any]) -> int | None:
 
 
 def _described(out: Any) -> str:
+    if isinstance(out, Traced | np.ndarray):
+        return f"an array of shape {list(out.shape)}" if out.shape else "one number"
     if isinstance(out, list | tuple):
         return f"a {type(out).__name__} of {len(out)} items"
     return "None" if out is None else f"a {type(out).__name__}"
@@ -270,7 +274,13 @@ def chosen_arguments(
     argnums: ArgNums, args: Sequence[Any], kwargs: Collection[str], f: Callable[..., Any]
 ) -> list[Key]:
     """Where the arguments to differentiate by are: positions, or names of keyword arguments."""
-    wanted = [argnums] if isinstance(argnums, int | str) else list(argnums)
+    wanted = [argnums] if isinstance(argnums, int | str) else argnums
+    if not isinstance(wanted, list | tuple | range) or not all(
+        isinstance(key, int | str) for key in wanted
+    ):
+        raise InputError(
+            f"argnums={argnums!r:.60}: give a position, a parameter's name, or a tuple of them"
+        )
     return [_chosen(key, args, kwargs, f) for key in wanted]
 
 
@@ -362,8 +372,14 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
 def as_output_gradient(dout: Any, value: Any) -> Any:
     """An output gradient checked against the output, in its dtype."""
     from_shape = getattr(dout, "shape", None)
-    if from_shape is None:
-        dout = np.asarray(dout, dtype=float)[()] if not isinstance(dout, float | int) else dout
+    if from_shape is None and not isinstance(dout, float | int):
+        try:
+            dout = np.asarray(dout, dtype=float)[()]
+        except (ValueError, TypeError):
+            raise InputError(
+                f"the output's gradient is {type(dout).__name__} {dout!r:.60}; "
+                f"give a number, or an array of the output's shape {list(np.shape(value))}"
+            ) from None
     shape, wanted = tuple(getattr(dout, "shape", ())), tuple(getattr(value, "shape", ()))
     if shape != wanted:
         raise ShapeError(

@@ -116,8 +116,10 @@ def _not_real(value: Any, name: str) -> str:
     shape = f" of shape {list(value.shape)}" if value.shape else ""
     if value.dtype.kind == "c":
         return f"{name} is a complex {what}{shape}; only real inputs can be differentiated by."
+    word = "integer" if value.dtype.kind in "iu" else value.dtype.name
+    kind = f"an {word}" if word[0] in "aeiou" else f"a {word}"
     return (
-        f"{name} is an integer {what}{shape} (dtype {value.dtype}), which has no gradient.\n"
+        f"{name} is {kind} {what}{shape} (dtype {value.dtype}), which has no gradient.\n"
         f"  Write {name}.astype(float), or leave it out of argnums."
     )
 

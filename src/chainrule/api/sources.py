@@ -111,8 +111,8 @@ def _output_gradient(given: Any, value: Any, name: str) -> Any:
         return as_output_gradient(given, value)
     if getattr(value, "shape", ()) != ():
         raise OutputError(
-            f"{name} gives an array of shape {list(value.shape)}: say what the gradient of it is, "
-            f"with output_grad= an array of that shape"
+            f"{name} gives an array of shape {list(value.shape)}: the gradient is of one number.\n"
+            f"  Return its sum, say, or give output_grad= an array of that shape."
         )
     return ONE
 

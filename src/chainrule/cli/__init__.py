@@ -9,6 +9,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+import numpy as np
+
 from chainrule import __version__
 from chainrule.api.worked import Worked
 from chainrule.cli.demo import demo
@@ -16,6 +18,8 @@ from chainrule.cli.target import Target, load
 from chainrule.errors import ChainruleError, InputError
 
 VERBS = ("show", "code", "explain", "check", "diagnose", "draw", "demo")
+
+MOST_DECIMALS = 17  # more than a float64 has
 
 USAGE = """\
 usage: chainrule EXPR name=value ...            values and gradients on every wire
@@ -108,6 +112,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.help or not options.words:
         print(USAGE, end="")
         return 0 if options.help else 2
+    if options.decimals is not None and not 0 <= options.decimals <= MOST_DECIMALS:
+        raise InputError(f"--decimals is 0 to {MOST_DECIMALS}; got {options.decimals}")
     verb, words = "show", options.words
     if words[0] in VERBS:
         verb, words = words[0], words[1:]
@@ -117,7 +123,8 @@ def _run(options: argparse.Namespace) -> int:
     if not words:
         raise InputError(f"chainrule {verb} needs an expression, a script or file.py:function")
     target = Target(words[0].strip(), tuple(words[1:]), _names(options.wrt), options.of)
-    worked = load(target)
+    with np.errstate(all="ignore"):  # what overflows is shown, and diagnosed
+        worked = load(target)
     if verb == "code":
         print(worked.code(options.style, recompute=options.recompute), end="")
         return 0
@@ -162,8 +169,10 @@ def _text_of(path: str) -> str:
     try:
         with open(path, encoding="utf-8") as file:
             return file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not text in UTF-8") from None
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,7 @@ import numpy as np
 from chainrule.api.sources import circuit, expression, script
 from chainrule.api.worked import Worked
 from chainrule.errors import ChainruleError, ExpressionError, InputError
-
-MOST_ELEMENTS = 10**6
+from chainrule.trace.expression import MOST_ELEMENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ def load(target: Target) -> Worked:
         values = {n: _argument(n, v) for n, v in _values(target.values).items()}
         try:
             return circuit(f)(**values)
-        except TypeError as error:
-            if isinstance(error, ChainruleError):
-                raise
-            raise InputError(f"{target.what}: {error}") from None
+        except ChainruleError:
+            raise
+        except Exception as error:
+            raise InputError(_stopped(target.what, error, path)) from error
     if target.what.endswith(".py"):
         if target.values:
             raise InputError(
@@ -48,6 +48,16 @@ def load(target: Target) -> Worked:
     _no_script_options(target)
     values = {name: _number(name, v) for name, v in _values(target.values).items()}
     return expression(target.what, values)
+
+
+def _stopped(what: str, error: Exception, path: str) -> str:
+    """What went wrong in the user's function, and on which of their lines."""
+    file = Path(path).resolve()
+    lines = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file]
+    place = f"\n  in {lines[-1].name}, {path} line {lines[-1].lineno}:  {lines[-1].line}" \
+        if lines else ""
+    kind = "" if isinstance(error, TypeError) and not lines else f"{type(error).__name__}: "
+    return f"{what}: {kind}{error}{place}"
 
 
 def _no_script_options(target: Target) -> None:
@@ -113,7 +123,7 @@ def _function(path: str, name: str) -> Callable[..., Any]:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ExpressionError(f"{path} cannot be imported: {type(error).__name__}: {error}") \
             from error
     function = getattr(module, name, None)

@@ -21,6 +21,7 @@ MOST_BYTES = 4096
 MOST_NODES = 500
 DEEPEST = 60
 LARGEST_INT = 2**53
+MOST_ELEMENTS = 10**6  # in any one value
 
 _OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.Pow: "pow",
@@ -50,7 +51,10 @@ def parse(source: str) -> ast.Module:
 
 def _unreadable(source: str, error: Exception) -> str:
     column = getattr(error, "offset", None)
-    what = getattr(error, "msg", None) or "too deeply nested"
+    too_deep = isinstance(error, MemoryError | RecursionError)
+    not_text = isinstance(error, UnicodeError)
+    what = "too deeply nested" if too_deep else "it is not text" if not_text else \
+        getattr(error, "msg", None) or str(error)
     shown = source if len(source) <= 100 else source[:97] + "..."
     pointer = f"\n  {' ' * (column - 1)}^" if column and column <= 100 else ""
     return f"cannot read the expression: {what}\n  {shown}{pointer}"
@@ -145,6 +149,7 @@ def _statement(b: Builder, statement: ast.stmt, space: dict[str, Handle]) -> Han
 def _value(b: Builder, root: ast.expr, space: dict[str, Handle]) -> Handle:
     """The wire of an expression; operands before the gates that read them, with no recursion."""
     done: dict[ast.expr, Handle] = {}
+    fixed = _without_names(root)
     waiting: list[ast.expr] = [root]
     while waiting:
         node = waiting[-1]
@@ -156,8 +161,24 @@ def _value(b: Builder, root: ast.expr, space: dict[str, Handle]) -> Handle:
         waiting.pop()
         if node not in done:
             operands = [done[c] for c in children]
-            done[node] = _applied(gate, operands) if gate else _leaf(b, node, space)
+            done[node] = _applied(gate, operands) if gate else _leaf(b, node, space, node in fixed)
     return done[root]
+
+
+def _without_names(root: ast.expr) -> set[ast.AST]:
+    """The numbers in parts such as 9**9 that read no name, found from the leaves up."""
+    order: list[ast.AST] = [root]
+    for node in order:
+        order.extend(ast.iter_child_nodes(node))
+    named = set()
+    for node in order[::-1]:
+        operands = node.args if isinstance(node, ast.Call) else list(ast.iter_child_nodes(node))
+        if isinstance(node, ast.Name) or any(o in named for o in operands):
+            named.add(node)
+    return {
+        operand for node in order if node not in named and isinstance(node, ast.BinOp | ast.Call)
+        for operand in ast.walk(node)
+    }
 
 
 def _applied(gate: Gate, operands: list[Handle]) -> Handle:
@@ -165,8 +186,14 @@ def _applied(gate: Gate, operands: list[Handle]) -> Handle:
     if len(operands) > len(gate.inputs):  # max(a, b, c)
         for other in operands[1:]:
             out = gate(out, other)
-        return out
-    return gate(*operands)  # type: ignore[no-any-return]  # a Handle, of Handles
+    else:
+        out = gate(*operands)
+    if out.type.size > MOST_ELEMENTS:
+        raise ExpressionError(
+            f"{gate.name} would give {out.type.size} numbers, of shape {list(out.shape)}; "
+            f"an expression may make {MOST_ELEMENTS} at most: write it as a function instead"
+        )
+    return out
 
 
 def _parts(node: ast.expr) -> tuple[list[ast.expr], Gate | None]:
@@ -193,7 +220,8 @@ def _function(name: str, count: int) -> Gate:
         raise ExpressionError(f"no function {name!r} in expressions; known: {', '.join(names)}")
     folds = gate.commutes and len(gate.inputs) == 2
     if count != len(gate.inputs) and not (folds and count > 2):
-        raise ExpressionError(f"{name} takes {len(gate.inputs)} values, {count} given")
+        wanted = len(gate.inputs)
+        raise ExpressionError(f"{name} takes {wanted} value{'s' * (wanted != 1)}, {count} given")
     return gate
 
 
@@ -203,14 +231,15 @@ def _is_function(gate: Gate) -> bool:
     return gate.family == "elementwise" and gate.is_differentiable and is_known
 
 
-def _leaf(b: Builder, node: ast.expr, space: dict[str, Handle]) -> Handle:
+def _leaf(b: Builder, node: ast.expr, space: dict[str, Handle], is_fixed: bool) -> Handle:
+    """A name's wire or a number; as a float where Python would make ever larger integers of it."""
     sign = 1
     if isinstance(node, ast.UnaryOp):
         sign, node = -1, node.operand
     if isinstance(node, ast.Name):
         return space[node.id]
     value = node.value if isinstance(node, ast.Constant) else None
-    if value.__class__ is int and abs(value) > LARGEST_INT:
+    if value.__class__ is int and (is_fixed or abs(value) > LARGEST_INT):
         value = float(value) if value.bit_length() < 1024 else float("inf")
     if value.__class__ not in (int, float):
         raise _refused(node)

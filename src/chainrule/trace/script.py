@@ -115,7 +115,7 @@ class _Runner:
             exec(code, self.space)  # the user's own script, run as they would run it
         except ChainruleError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ExpressionError(
                 f"{self.filename} line {statement.lineno}: {type(error).__name__}: {error}\n"
                 f"  {self._text(statement)}"
@@ -160,12 +160,20 @@ class _Runner:
                 f"{', '.join(dict.fromkeys(self.assigned)) or 'nothing'}"
             )
         if not self.lifted:
-            raise InputError(f"{self.filename} assigns no numbers to differentiate by")
+            whole = [n for n in dict.fromkeys(self.assigned) if _is_whole(self.space.get(n))]
+            raise InputError(
+                f"{self.filename} assigns no numbers to differentiate by" + "".join(
+                    f"\n  {n} is an integer array of shape {list(self.space[n].shape)}, which has "
+                    f"no gradient: give it dtype=float" for n in whole
+                )
+            )
         traced = [n for n in self.assigned if isinstance(self.space.get(n), Traced)
                   and n not in self.lifted]
         if of is None and not traced:
+            last = next(reversed(self.lifted))
             raise InputError(
-                f"{self.filename} assigns no variable computed from {', '.join(self.lifted)}"
+                f"{self.filename} assigns no variable computed from {', '.join(self.lifted)}\n"
+                f"  Assign the output in a statement of its own, such as f = {last} * {last}."
             )
         name = of or traced[-1]
         out = self.space.get(name)
@@ -196,6 +204,10 @@ def _holds_traced(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(isinstance(v, Traced) for v in value)
     return isinstance(value, Traced)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "iu"
 
 
 def _is_numbers(value: Any) -> bool:

@@ -242,10 +242,10 @@ def _kind_tables(stop: int) -> "tuple[npt.NDArray[np.int32], npt.NDArray[np.bool
     return arity, np.array([g is CONSTANT for g in gates], np.bool_)
 
 
-def finished() -> TraceError:
-    """The error for a traced value that outlived its trace."""
+def finished(place: str = "") -> TraceError:
+    """The error for a traced value that outlived its trace, used at a place."""
     return TraceError(
         "this value belongs to a trace that has finished: it was kept from inside a function being "
-        "differentiated and used after. Return it (has_aux=True gives it back as plain numbers) "
-        "instead of storing it outside."
+        f"differentiated{place}\n"
+        "  Instead: return it (has_aux=True gives it back as plain numbers)."
     )

@@ -69,7 +69,7 @@ class Traced(Carrier):
             return plain(*args, **kwargs)
         gate = BY_NUMPY.get(function)
         if gate is None:
-            raise _no_gate(f"np.{function.__name__}")
+            raise _no_gate(f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__}")
         return call(gate, user_frame(_frame(1)), *args, **kwargs)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
@@ -89,6 +89,12 @@ class Traced(Carrier):
     __float__ = __int__ = __complex__ = __index__ = __round__ = __trunc__ = _no_float
 
     def __bool__(self) -> bool:
+        if self.type.size != 1:
+            raise ShapeError(
+                f"a decision needs one number, and this has shape {list(self.shape)}"
+                f"{where(user_frame(_frame(1)))}\n"
+                "  Instead: write np.where(condition, a, b) to decide for each number by itself."
+            )
         outcome = bool(self.value)
         frame = user_frame(_frame(1))
         self.trace.decisions.append((self.wire, outcome, frame.f_code, frame.f_lasti))
@@ -96,7 +102,8 @@ class Traced(Carrier):
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("a traced number has no len()")
+            raise _cannot("this is one number: it has no length, and no items to go through",
+                          "give an array, or use the number itself")
         return self.shape[0]
 
     def __iter__(self) -> Any:
@@ -183,7 +190,7 @@ def record(
 ) -> Traced:
     """Compute a stage's value and record it. By a ufunc, Python numbers give NumPy's."""
     if not trace.is_open:
-        raise finished()
+        raise finished(where(frame))
     wires = [
         x.wire if isinstance(x, Traced) and x.trace is trace else _capture(trace, x, gate, frame)
         for x in operands
@@ -225,7 +232,7 @@ def _capture(trace: Trace, value: Any, gate: Gate, frame: Any) -> int:
     """A constant for a value from outside the trace."""
     if isinstance(value, Traced):
         if not value.trace.is_open:
-            raise finished()
+            raise finished(where(frame))
         if trace.is_plain:
             trace.captured[len(trace)] = value
             value = plain_number(value)
@@ -285,6 +292,8 @@ def _binary(gate: Gate, *, reflected: bool) -> Callable[[Any, Any], Any]:
         trace = self.trace
         log = trace.log
         if len(log) > trace.limit:
+            if not trace.is_open:
+                raise finished(where(_frame(1)))
             trace.make_room()
         values = trace.values
         cls = other.__class__
