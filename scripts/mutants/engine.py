@@ -207,9 +207,12 @@ def gradients() -> list[Any]:
     found = []
     with np.errstate(all="ignore"):
         for f, args in CIRCUITS:
-            for g, x in zip(cr.grad(f, tuple(range(len(args))))(*args), args, strict=True):
-                assert np.shape(g) == np.shape(x) and np.result_type(g) == np.result_type(x)
-                found.append(np.asarray(g))
+            eager = cr.grad(f, tuple(range(len(args))))(*args)
+            stepwise = cr.circuit(f)(*args).gradients.values()
+            for x, *pair in zip(args, eager, stepwise, strict=True):
+                for g in pair:
+                    assert np.shape(g) == np.shape(x) and np.result_type(g) == np.result_type(x)
+                found += map(np.asarray, pair)
     return found
 
 
