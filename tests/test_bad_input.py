@@ -124,7 +124,8 @@ API = {  # what is done -> (call, what the message holds, whether the user's lin
     "tangents of another shape": (
         lambda: cr.jvp(lambda x: x, (X,), (np.ones(2),)), "[3], not [2]", False),
     "a picture of another kind": (
-        lambda: cr.circuit(lambda x: x * x)(1.0).save("x.png"), "cannot save as '.png': write .svg", False),
+        lambda: cr.circuit(lambda x: x * x)(1.0).save("x.png"),
+        "cannot save as '.png': write .svg", False),
     "code that is none": (
         lambda: cr.circuit(lambda x: x * x)(1.0).check(code="x = ="), "SyntaxError", False),
     "code without the function": (
