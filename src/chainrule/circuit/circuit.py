@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from chainrule.circuit.record import CONSTANT, KINDS, Gate, Kind
+from chainrule.circuit.record import CONSTANT, KINDS, Attrs, Gate, Kind
 from chainrule.circuit.types import Type
 
 Column = array  # of C ints
@@ -69,6 +69,7 @@ class Group:
     inputs: tuple[int, ...]
     output: int
     is_closed: bool = True
+    attrs: Attrs = ()  # settings of the one gate, such as the axis it folds
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class Gate:
     local: Rule | None = None
     vjp: Rule | None = None
     recognised_local: Rule | None = None  # used instead of `local` for a group found in user code
+    recognised_vjp: Rule | None = None  # the same for `vjp`: terms that user code has computed too
     # mask(live, *inputs, out, **attrs): per input, where what is sent is alive; see transform/masks
     mask: Rule | None = None
     passes_mask: bool = False  # a move whose vjp moves a mask as it moves a gradient

@@ -252,12 +252,13 @@ def _group(draft: Draft, line: Line) -> None:
     inputs = _operands(draft, line, gate)
     line.expect("->")
     output = _wire(draft, line)
+    attrs = read_attrs(line)
     line.expect("stages")
     stages = _wires(draft, line)
     is_closed = line.accept("closed")
     if not is_closed:
         line.expect("open")
-    draft.builder.groups.append(Group(gate, stages, inputs, output, is_closed))
+    draft.builder.groups.append(Group(gate, stages, inputs, output, is_closed, attrs))
 
 
 def _region(draft: Draft, line: Line) -> None:

@@ -37,7 +37,8 @@ that %6 is what goes back along operand 0 of row 4. A wire may have several name
                 ["calls" (name int)*]
     part      = "part" name "output" wire ["output_gradient" wire] "rows" int "edges" int
                 (wire "<-" wire | "edge" edge "<-" wire)*
-    group     = "group" gate "(" wires ")" "->" wire "stages" wire* ("closed" | "open")
+    group     = "group" gate "(" wires ")" "->" wire [settings]
+                "stages" wire* ("closed" | "open")
     region    = "region" wire wire                                its first and its last row
     body      = "body" string statement* "end"
     wires     = [wire ("," wire)*]
@@ -156,6 +157,7 @@ def _part(circuit: Circuit, part: Part) -> Iterator[str]:
 def _group(group: Group) -> str:
     return _words(
         f"group {name_text(group.gate.name)}({_wires(group.inputs, ', ')}) -> %{group.output}",
+        attrs_text(group.attrs),
         _words("stages", _wires(group.stages)),
         "closed" if group.is_closed else "open",
     )

@@ -97,6 +97,13 @@ def spread(dout: Any, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Any
     return broadcast_to(dout, shape=shape)
 
 
+def beside(dout: Any, axis: Axis, keepdims: bool) -> Any:
+    """Folded numbers in a shape that broadcasts with what was folded; leading axes need no help."""
+    if axis is None or keepdims or axis == tuple(range(len(axis))):
+        return dout
+    return expand_dims(dout, axis=axis)
+
+
 def folded(shape: tuple[int, ...], axis: Axis) -> int:
     """How many numbers go into each one that comes out."""
     return math.prod(shape if axis is None else (shape[a] for a in axis))

@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.circuit.record import Gate
 from chainrule.gates.define import gate, ufunc_type
 from chainrule.gates.elementwise import exp
+from chainrule.gates.functions import reciprocal
 
 
 def _evaluate(x: Any) -> Any:
@@ -33,6 +34,7 @@ sigmoid: Gate = gate(
         lambda x: 1 / (1 + exp(-x)),
         lambda x: exp(x) / (1 + exp(x)),
         lambda x: (1 + exp(-x)) ** -1,
+        lambda x: reciprocal(1 + exp(-x)),
     ),
     words="multiplies by (1 - {out}) * {out}: most at 0, almost nothing where it is flat",
     samples=((1.0,), (-2.0,), (0.0,), (30.0,)),

@@ -36,6 +36,7 @@ from chainrule.gates.reduce import (
     averaged,
     axes_of,
     axis_code,
+    beside,
     bind_reduction,
     max_,
     spread,
@@ -154,10 +155,19 @@ def _plain_logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     return log(sum_(exp(x), axis=axis, keepdims=keepdims))
 
 
-def _shares(x: Any) -> Any:
-    """softmax over all of x, gate by gate, to be printed in readable steps."""
-    e = exp(apart(x, max_(x, axis=None, keepdims=False)))
-    return e / sum_(e, axis=None, keepdims=False)
+def _shifted(x: Any, axis: Axis) -> Any:
+    return x - max_(x, axis=axis, keepdims=axis is not None)
+
+
+def _shares(x: Any, axis: Axis) -> Any:
+    """softmax, gate by gate: in a group these are stages the user may have computed already."""
+    e = exp(_shifted(x, axis))
+    return e / sum_(e, axis=axis, keepdims=axis is not None)
+
+
+def _shifted_logsumexp(x: Any, axis: Axis, keepdims: bool) -> Any:
+    total = sum_(exp(_shifted(x, axis)), axis=axis, keepdims=keepdims)
+    return max_(x, axis=axis, keepdims=keepdims) + log(total)
 
 
 def _softmax_back(dout: Any, out: Any, axis: Axis) -> Any:
@@ -173,7 +183,7 @@ softmax: Gate = gate(
         f"np.exp({BELOW}) / np.sum(np.exp({BELOW}), axis=AXIS, keepdims=True)", attrs["axis"]
     ),
     vjp=lambda dout, x, out, axis: (lambda: _softmax_back(dout, out, axis),),
-    decompose=_plain_softmax,
+    decompose=_plain_softmax, spellings=(_shares, _plain_softmax),
     words="compares {dout} with its average: {x} gets {out} * ({dout} - sum({dout} * {out}))",
     samples=((UNEVEN,),), sample_attrs=AXES,
 )
@@ -184,7 +194,17 @@ log_softmax: Gate = gate(
     vjp=lambda dout, x, out, axis: (
         lambda: dout - exp(out) * sum_(dout, axis=axis, keepdims=True),
     ),
+    recognised_vjp=lambda dout, x, out, axis: (
+        lambda: dout - _shares(x, axis) * sum_(dout, axis=axis, keepdims=axis is not None),
+    ),
     decompose=lambda x, axis: x - _plain_logsumexp(x, axis, True),
+    spellings=(
+        lambda x, axis: x - _plain_logsumexp(x, axis, True),
+        lambda x, axis: _shifted(x, axis) - _plain_logsumexp(_shifted(x, axis), axis, True),
+        lambda x, axis: x - _shifted_logsumexp(x, axis, True),
+        lambda x, axis: log(_plain_softmax(x, axis)),
+        lambda x, axis: log(_shares(x, axis)),
+    ),
     words="takes back what all share: {x} gets {dout} - exp({out}) * sum({dout})",
     samples=((UNEVEN,),), sample_attrs=AXES,
 )
@@ -196,8 +216,10 @@ logsumexp: Gate = gate(
     vjp=lambda dout, x, out, axis, keepdims: (
         lambda: softmax(x, axis=axis) * spread(dout, shape_of(x), axis, keepdims),
     ),
-    recognised_local=lambda x, out: (lambda: _shares(x),),
-    decompose=_plain_logsumexp, spellings=(_plain_logsumexp,),
+    recognised_vjp=lambda dout, x, out, axis, keepdims: (
+        lambda: _shares(x, axis) * beside(dout, axis, keepdims),
+    ),
+    decompose=_plain_logsumexp, spellings=(_plain_logsumexp, _shifted_logsumexp),
     words="shares {dout} in proportion to exp({x}): {x} gets softmax({x}) * {dout}",
     samples=((UNEVEN,),), sample_attrs=SETTINGS,
 )
@@ -251,10 +273,8 @@ norm: Gate = gate(
     "norm", "x", family="reduce", evaluate=_norm, infer=averaged, code=_norm_code,
     numpy=(np.linalg.norm,), bind=_bind_norm, batch=_norm_batch,
     vjp=lambda dout, x, out, axis, keepdims: (
-        lambda: over(x, spread(out, shape_of(x), axis, keepdims))
-        * spread(dout, shape_of(x), axis, keepdims),
+        lambda: over(x, beside(out, axis, keepdims)) * beside(dout, axis, keepdims),
     ),
-    recognised_local=lambda x, out: (lambda: over(x, out),),
     decompose=_plain_norm,
     spellings=(
         _plain_norm,

@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import NOTHING, Circuit, Group, Part
-from chainrule.circuit.record import KINDS, Kind
+from chainrule.circuit.record import KINDS, Kind, Rule
 from chainrule.circuit.types import WEAK, Type
 from chainrule.gates import move, reduce
 from chainrule.gates.elementwise import accumulate, where
@@ -125,7 +125,7 @@ def backpropagate(
             target = KINDS[kinds[wire]]
             if target.type_id != kind.type_id or not kind.by_partials:
                 term = fit(term, target.type)
-            if row in inner and wire in inner[row].inputs:
+            if row in inner and wire not in inner[row].stages:
                 continue  # the group has sent its own, in one
             if mask is not None or masks:
                 mask = fit_mask(mask, kind.type, target.type)
@@ -222,19 +222,34 @@ def _through_group(
     one: Any, observer: Observer | None, masks: Masks,
 ) -> None:
     """Differentiate a closed group as the one gate it means."""
-    rule = group.gate.recognised_local or group.gate.local
-    partials = rule(*(values[w] for w in group.inputs), values[group.output])  # type: ignore[misc]  # groups have one
-    for wire, partial in zip(group.inputs, partials, strict=True):
-        term = chain(partial, gradients[group.output], one) if active[wire] else None
+    live = masks.get(group.output) if group.gate.family == "elementwise" else None
+    terms = _group_terms(group, values, gradients[group.output], one)
+    for wire, entry in zip(group.inputs, terms, strict=True):
+        term = called(entry) if active[wire] else None
         if term is None:
             continue
-        live = masks.get(group.output)
         if live is not None:
             term = where(live(), term, 0)
         note_mask(masks, wire, live, first=gradients[wire] is None)
         term = fit(term, KINDS[rows.kind[wire]].type)
         position = 0 if observer is None else entry_position(group, wire, rows)
         _send(gradients, wire, position, term, observer)
+
+
+def _group_terms(group: Group, values: Sequence[Any], dout: Any, one: Any) -> Iterable[Any]:
+    """Per input of a group, the gradient its one gate sends there, called when it is wanted."""
+    inputs, out = [values[w] for w in group.inputs], values[group.output]
+    back = group.gate.recognised_vjp or group.gate.vjp
+    local = group_local(group)
+    if local is None:
+        return back(dout, *inputs, out, **dict(group.attrs))  # type: ignore[misc, no-any-return]  # groups have a rule
+    return [lambda p=p: chain(p, dout, one) for p in local(*inputs, out)]
+
+
+def group_local(group: Group) -> Rule | None:
+    """The rule for a group's partial by each input; None where there is no single partial."""
+    gate = group.gate
+    return gate.recognised_local or (None if gate.recognised_vjp or gate.vjp else gate.local)
 
 
 def backpropagate_numbers(

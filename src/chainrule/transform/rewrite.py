@@ -161,7 +161,7 @@ def _moved_group(group: Group, moved: "array[int]") -> Group | None:
         return None
     return Group(
         group.gate, tuple(moved[w] for w in group.stages), tuple(moved[w] for w in group.inputs),
-        moved[group.output], group.is_closed,
+        moved[group.output], group.is_closed, group.attrs,
     )
 
 

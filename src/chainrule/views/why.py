@@ -16,7 +16,7 @@ from chainrule.circuit.circuit import NOTHING, Group
 from chainrule.circuit.record import Gate
 from chainrule.code.expression import ATOM
 from chainrule.gates.handle import Handle
-from chainrule.transform.backward import active_rows, called
+from chainrule.transform.backward import active_rows, called, group_local
 from chainrule.views.sheet import Edge, Sheet
 
 LONGEST = 32  # characters of an expression repeated in words; the statement beside has it all
@@ -30,9 +30,10 @@ def why_edge(s: Sheet, edge: Edge) -> str:
     row, index = edge
     if not sends(s, row, index):
         return ""
-    if not is_scalar(s, row):
-        return _clause(s, row, index) or gate_words(s, row)
     group = _group_entered(s, row, index)
+    if not is_scalar(s, row):
+        as_one = gate_words(s, group.output) if group is not None else _clause(s, row, index)
+        return as_one or gate_words(s, row)
     if group is not None and not np.isfinite(s.readings.gradient(s.part, row)):
         return _group_edge(s, group, s.circuit.operands(row)[index])
     tie = _remark(s, row) if at_kink(s, row) else ""
@@ -128,9 +129,11 @@ def _group_entered(s: Sheet, row: int, index: int) -> Group | None:
 
 def _group_edge(s: Sheet, group: Group, wire: int) -> str:
     """The edge into a group that has digits where its gates one by one have none."""
-    rule = group.gate.recognised_local or group.gate.local
+    rule = group_local(group)
+    if rule is None:
+        return f"as one {group.gate.symbol}"
     values = [_wide(s.readings.value(w)) for w in (*group.inputs, group.output)]
-    local = called(rule(*values)[group.inputs.index(wire)])  # type: ignore[misc]  # groups have one
+    local = called(rule(*values)[group.inputs.index(wire)])
     upstream = s.gradient(group.output)
     return f"as one {group.gate.symbol}: local {s.printed(local)}, times upstream {upstream}"
 
