@@ -27,9 +27,16 @@ def tight_backward(
     for row in range(len(circuit)):
         if uses[row]:
             texts[row] = _text(circuit, row, part_start, uses[row], texts, lines, varying)
-    returned = ", ".join("None" if w == NOTHING else texts[w].source for w in wanted)
+    returned = ", ".join(_returned(circuit, w, part_start, texts) for w in wanted)
     body = "\n    ".join([*lines, f"return ({returned},)"])
     return f"def backward(v, dout):\n    {body}\n"
+
+
+def _returned(circuit: Circuit, wire: int, start: int, texts: dict[int, Text]) -> str:
+    if wire == NOTHING:
+        return "None"
+    is_value = wire < start and circuit.type_of(wire).shape  # the caller may hold this array
+    return texts[wire].source + ".copy()" * bool(is_value)
 
 
 def _first_backward_row(circuit: Circuit) -> int:
