@@ -10,7 +10,7 @@ from typing import Any
 
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import NOTHING, Circuit, Group, Part, Region
-from chainrule.circuit.record import KINDS, Gate
+from chainrule.circuit.record import KINDS, Gate, Kind
 from chainrule.circuit.verify import verify
 from chainrule.gates.handle import Handle
 
@@ -39,6 +39,15 @@ class Context:
     def __init__(self, builder: Builder) -> None:
         self.builder = builder
         self.literals: dict[int, Any] = {}
+        self.computed: dict[Any, int] = {}  # the user's stages, by kind and operands
+
+    def key(self, kind: Kind, wires: Iterable[int]) -> Any:
+        """What makes two stages equal: their kind and their operands, literals by number."""
+        literals = self.literals
+        return kind, *[
+            (w, None) if w not in literals else (repr(literals[w]), literals[w].__class__)
+            for w in wires
+        ]
 
     def literal(self, x: Handle) -> Any:
         """The Python number a wire always holds, or None."""
@@ -141,7 +150,10 @@ def _carry(
             new = rule(c, kind, *handles)
             if new is not None:
                 return _wire(c, new)
-    return b.append(circuit.kind[row], operands)
+    wire = b.append(circuit.kind[row], operands)
+    if rules is not None and operands and circuit.origin[row] > -2:
+        c.computed.setdefault(c.key(kind, operands), wire)
+    return wire
 
 
 ANY = -1  # the entry for rules that apply to every gate

@@ -10,6 +10,7 @@ from chainrule.circuit.circuit import Circuit
 from chainrule.circuit.record import BY_NAME, Kind
 from chainrule.gates.elementwise import accumulate
 from chainrule.gates.handle import Handle
+from chainrule.gates.move import alias
 from chainrule.transform.rewrite import ANY, Context, Rules, rewrite
 
 rule = Rules()
@@ -91,4 +92,12 @@ def spread_by_the_gate(c: Context, kind: Kind, *operands: Handle) -> Any:
     return None
 
 
-rule.by_gate[ANY] = [computed_now, spread_by_the_gate]
+def computed_before(c: Context, kind: Kind, *operands: Handle) -> Any:
+    """A stage that the user has already  ->  that one"""
+    if kind.gate is accumulate or kind.gate is alias or not operands:
+        return None
+    wire = c.computed.get(c.key(kind, [x.wire for x in operands]))
+    return None if wire is None else Handle(c.builder, wire)
+
+
+rule.by_gate[ANY] = [computed_now, spread_by_the_gate, computed_before]
