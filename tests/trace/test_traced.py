@@ -184,3 +184,14 @@ def test_a_choice_between_a_number_and_an_int_stays_a_number():
         w = cr.circuit(f)(-1.0)
         assert w.gradients == {"x": 0.0}
         assert w.at(x=2.0).gradients == {"x": 1.0}
+
+
+def test_what_aux_keeps_is_not_the_gradient():
+    def f(x):
+        y = np.exp(x)
+        return np.sum(y), y
+
+    for _ in range(3):  # by rules, then by its program
+        gradient, y = cr.grad(f, has_aux=True)(np.zeros(2))
+        gradient += 1
+        assert y.tolist() == [1.0, 1.0]

@@ -188,15 +188,12 @@ def _same_axes(match: Match, axis: Axis, rank: int) -> bool:
 
 
 def _fits(match: Match, p: int, w: int, shape: Shape, kept: Shape) -> bool:
-    """True when a wire has x's shape, or as many numbers as are folded; and lies well beside x."""
+    """True when a wire has x's shape where it should, and what is folded lies well beside it."""
     pattern, circuit = match.pattern, match.circuit
     c = pattern.circuit
-    if c.is_constant(p):
-        return True
-    t = circuit.type_of(w)
     if not pattern.is_whole(p):
-        return t.size == prod(kept) or (t.size == 1 and _is_shift(match, p))
-    return t.shape == shape and all(
+        return True  # if folded ones do not fit each other, they fit nowhere else
+    return circuit.type_of(w).shape == shape and all(
         pattern.is_whole(q) or c.is_constant(q) or _lies_beside(circuit.type_of(v).shape, kept)
         for q, v in zip(c.operands(p), circuit.operands(w), strict=True)
     )
