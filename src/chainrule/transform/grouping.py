@@ -152,7 +152,7 @@ def _folded_alike(match: Match) -> Attrs | None:
     c, circuit = match.pattern.circuit, match.circuit
     x = circuit.type_of(match.inputs[c.inputs[0]])
     axis = next(_axis(match, w) for p, w in match.folds if not _is_shift(match, p))
-    if not (x.shape and x.is_inexact and _same_axes(match, axis, len(x.shape))):
+    if not (x.shape and _same_axes(match, axis, len(x.shape))):
         return None
     kept = reduced_shape(x.shape, axis, keepdims=True)
     if not all(_fits(match, p, w, x.shape, kept) for p, w in match.wires):
