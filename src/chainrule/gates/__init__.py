@@ -10,6 +10,7 @@ from chainrule.gates import (
     move,
     reduce,
     sigmoid,
+    special,
     stable,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "move",
     "reduce",
     "sigmoid",
+    "special",
     "stable",
 ]
