@@ -5,10 +5,12 @@ import math
 import mpmath
 import numpy as np
 import pytest
+from scipy import special
 
 import chainrule as cr
 from chainrule.api.sources import script
 from chainrule.circuit.record import BY_NAME
+from chainrule.errors import TraceError, UnsupportedError
 from chainrule.gates import functions
 from chainrule.gates.choose import clip, relu
 
@@ -43,6 +45,14 @@ REFERENCE = {
     "arccosh": (mpmath.acosh, lambda x: 1 / mpmath.sqrt(x**2 - 1), (1 + 1e-12, 1.5, 40.0, 1e200)),
     "arctanh": (mpmath.atanh, lambda x: 1 / (1 - x**2), INSIDE),
     "gammaln": (lambda x: mpmath.log(abs(mpmath.gamma(x))), mpmath.digamma, (1e-9, 0.3, 7.0, 1e9)),
+    "gamma": (mpmath.gamma, lambda x: mpmath.gamma(x) * mpmath.digamma(x), (0.3, 1.5, 7.0, -1.5)),
+    "erf": (mpmath.erf, lambda x: 2 / mpmath.sqrt(mpmath.pi) * mpmath.exp(-x**2),
+            (1e-200, 0.3, -2.0, 5.0)),
+    "erfc": (mpmath.erfc, lambda x: -2 / mpmath.sqrt(mpmath.pi) * mpmath.exp(-x**2),
+             (1e-200, 0.3, -2.0, 5.0)),
+    "log_expit": (lambda x: -mpmath.log1p(mpmath.exp(-x)), lambda x: 1 / (1 + mpmath.exp(x)),
+                  (0.3, -2.0, 40.0, -700.0, 700.0)),
+    "logit": (lambda x: mpmath.log(x / (1 - x)), lambda x: 1 / (x * (1 - x)), (1e-200, 0.3, 0.75)),
     "digamma": (mpmath.digamma, lambda x: mpmath.polygamma(1, x), (1e-9, 0.3, 7.0, 1e9)),
 }
 
@@ -209,3 +219,53 @@ def test_flags_of_python_and_of_numpy():
 def test_clip_of_whole_numbers_stays_whole():
     operands, _ = clip.bind(np.array([1, 5]), None, 3)
     assert clip(*operands).dtype == np.int64
+
+
+# ---- SciPy's names
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "slope"),
+    [
+        ("expit", (0.0,), 0.25), ("logit", (0.5,), 4.0), ("psi", (1.0,), math.pi**2 / 6),
+        ("ndtr", (0.0,), 1 / math.sqrt(2 * math.pi)), ("log_ndtr", (-1e3,), 1000.001),
+        ("erfinv", (0.0,), math.sqrt(math.pi) / 2), ("xlogy", (3.0, math.e), 1.0),
+        ("xlog1py", (0.0, 1.0), math.log(2)), ("entr", (1.0,), -1.0), ("log1p", (1.0,), 0.5),
+        ("rel_entr", (1.0, 1.0), 1.0),
+    ],
+)
+def test_functions_of_scipy_special(name, args, slope):
+    f = getattr(special, name)
+    value, gradient = cr.value_and_grad(lambda *x: np.sum(f(*x)))(np.full(2, args[0]), *args[1:])
+    assert value == pytest.approx(2 * f(*args), rel=1e-15)
+    assert gradient == pytest.approx(slope, rel=1e-9)
+
+
+def test_printed_code_imports_what_scipy_has():
+    code = str(cr.circuit(lambda x: special.digamma(x) * x)(2.0).code())
+    assert code.startswith("from scipy import special\n\n")
+    space = {}
+    exec(code, space)
+    assert space["f_grad"](2.0)[1] == cr.grad(lambda x: special.digamma(x) * x)(2.0)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
+def test_what_scipy_does_not_pass_on_says_what_to_write(name):
+    x, f = np.array([1.0, 2.0]), getattr(special, name)
+    with pytest.raises(TraceError) as caught:
+        cr.grad(lambda x: np.sum(f(x)))(x)
+    message = str(caught.value)
+    assert f"SciPy's {name} turns a traced value into a plain array" in message
+    assert "test_functions.py line" in message
+    written = message.split("Instead: ")[1].rstrip(".")
+    before, _, last = written.rpartition("; ")
+    space = {"np": np}
+    exec(f"def f(x):\n    {before}\n    return {last}", space)
+    np.testing.assert_allclose(space["f"](x), f(x), rtol=1e-15)
+    (group,) = cr.circuit(space["f"])(x, output_grad=f(x)).circuit.groups
+    assert group.gate.name == name
+
+
+def test_a_function_of_scipy_without_a_gate():
+    with pytest.raises(UnsupportedError, match=r"scipy.special.betaln has no gate"):
+        cr.grad(lambda x: special.betaln(x, 2.0))(1.0)

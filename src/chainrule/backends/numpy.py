@@ -13,7 +13,11 @@ def compile_source(source: str, name: str) -> Callable[..., Any]:
 
 
 def run_source(source: str, filename: str = "<chainrule>") -> dict[str, Any]:
-    """The variables a printed program leaves behind, run alone with NumPy and math only."""
+    """The variables a printed program leaves behind, run alone: NumPy, math, SciPy if named."""
     space: dict[str, Any] = {"np": np, "math": math}
+    if "special." in source:
+        from scipy import special
+
+        space["special"] = special
     exec(compile(source, filename, "exec"), space)  # source that we printed ourselves
     return space

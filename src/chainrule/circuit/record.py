@@ -4,6 +4,7 @@ The registries below are the only process-wide tables: gates by name and by NumP
 *kinds*, the interned triples (gate, attrs, output type). A row of a circuit stores one kind id.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +50,8 @@ class Gate:
     decompose: Rule | None = None
     spellings: tuple[Rule, ...] = ()  # ways a user writes this gate with others
     numpy: tuple[Callable[..., Any], ...] = ()
+    scipy: tuple[str, ...] = ()  # names in scipy.special that mean it too
+    written: str = ""  # how to write it in NumPy where such a function cannot be traced
     # NumPy's arguments -> (operands, attrs), or (another gate, operands, attrs)
     bind: Callable[..., tuple[Any, ...]] | None = None
     operator: str | None = None  # Python's name for it: "mul" gives __mul__ and __rmul__
@@ -100,6 +103,7 @@ class Gate:
 GATES: list[Gate] = []
 BY_NAME: dict[str, Gate] = {}
 BY_NUMPY: dict[Callable[..., Any], Gate] = {}
+BY_SCIPY: dict[str, Gate] = {}
 BY_OPERATOR: dict[str, Gate] = {}
 BY_METHOD: dict[str, Gate] = {}
 BY_COUNT: dict[str, Callable[[int], Gate]] = {}  # gates of any number of inputs: name_<count>
@@ -113,6 +117,8 @@ def register(gate: Gate) -> Gate:
     BY_NAME[gate.name] = gate
     for function in gate.numpy:
         BY_NUMPY[function] = gate
+    for name in gate.scipy:
+        BY_SCIPY[name] = gate
     if gate.method:
         BY_METHOD[gate.method] = gate
     if gate.operator:
@@ -130,6 +136,17 @@ def gate_named(name: str) -> Gate | None:
 
 
 MOST_INPUTS = 10_000
+
+
+def gate_of(function: Callable[..., Any]) -> Gate | None:
+    """The gate that a function of NumPy or SciPy means."""
+    found = BY_NUMPY.get(function)
+    special = sys.modules.get("scipy.special")  # who calls its functions has loaded it
+    if found is None and special is not None:
+        name = function.__name__
+        if name in BY_SCIPY and getattr(special, name) is function:
+            found = BY_NUMPY[function] = BY_SCIPY[name]
+    return found
 
 
 def differentiable_gates() -> Iterable[Gate]:

@@ -3,7 +3,7 @@
 import keyword
 from collections.abc import Iterable
 
-RESERVED = frozenset(keyword.kwlist) | {"np", "math", "max", "min", "abs"}
+RESERVED = frozenset(keyword.kwlist) | {"np", "math", "special", "max", "min", "abs"}
 
 
 class Namer:

@@ -329,8 +329,9 @@ def _laid_out(lines: Sequence[Line], indent: str) -> list[str]:
 
 
 def _imports(text: str) -> list[str]:
-    found = [line for name, line in (("math", "import math"), ("np", "import numpy as np"))
-             if re.search(rf"\b{name}\.", text)]
+    known = {"math": "import math", "np": "import numpy as np",
+             "special": "from scipy import special"}
+    found = [line for name, line in known.items() if re.search(rf"\b{name}\.", text)]
     return [*found, ""] if found else []
 
 

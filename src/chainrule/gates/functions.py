@@ -66,6 +66,7 @@ cbrt = _function(
     "cbrt", np.cbrt, math.cbrt, ((3.5,), (-0.3,)),
     lambda x, out: 1 / (3 * out * out),
     "divides by 3 * {out} ** 2: {x} gets {dout} / (3 * {out} ** 2)",
+    scipy=("cbrt",),
 )
 reciprocal = _function(
     "reciprocal", np.reciprocal, lambda x: 1 / x, ((1.5,), (-0.25,)),
@@ -132,6 +133,7 @@ LN2, LN10 = math.log(2), math.log(10)
 log1p = _function(
     "log1p", np.log1p, math.log1p, ((0.5,), (-0.3,), (1e-3,)),
     lambda x, out: 1 / (1 + x), "divides by 1 + {x}: {x} gets {dout} / (1 + {x})",
+    scipy=("log1p",),
 )
 log2 = _function(
     "log2", np.log2, math.log2, ((1.5,), (0.25,)),
@@ -145,10 +147,12 @@ expm1 = _function(
     "expm1", np.expm1, math.expm1, ((1.5,), (-2.0,), (1e-3,)),
     lambda x, out: exp(x),  # not out + 1: it has no digits left in the tail
     "multiplies by exp({x}): {x} gets exp({x}) * {dout}",
+    scipy=("expm1",),
 )
 exp2 = _function(
     "exp2", np.exp2, math.exp2, ((1.5,), (-2.0,)),
     lambda x, out: LN2 * out, "multiplies by log(2) * {out}: {x} gets log(2) * {out} * {dout}",
+    scipy=("exp2",),
 )
 
 # ---- circular functions

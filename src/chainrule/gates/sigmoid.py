@@ -28,7 +28,7 @@ sigmoid: Gate = gate(
     code="np.exp(np.minimum({x}, 0)) / (1 + np.exp(-np.abs({x})))",
     scalar_code="math.exp(min({x}, 0)) / (1 + math.exp(-abs({x})))",
     local=lambda x, out: (lambda: out * sigmoid(-x),),  # keeps its digits where out is near 1
-    recognised_local=lambda x, out: (lambda: (1 - out) * out,),
+    scipy=("expit",), recognised_local=lambda x, out: (lambda: (1 - out) * out,),
     decompose=lambda x: 1 / (1 + exp(-x)),
     spellings=(
         lambda x: 1 / (1 + exp(-x)),

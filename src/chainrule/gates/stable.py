@@ -184,6 +184,8 @@ softmax: Gate = gate(
     ),
     vjp=lambda dout, x, out, axis: (lambda: _softmax_back(dout, out, axis),),
     decompose=_plain_softmax, spellings=(_shares, _plain_softmax),
+    scipy=("softmax",),
+    written="e = np.exp(x - x.max(axis=-1, keepdims=True)); e / e.sum(axis=-1, keepdims=True)",
     words="compares {dout} with its average: {x} gets {out} * ({dout} - sum({dout} * {out}))",
     samples=((UNEVEN,),), sample_attrs=AXES,
 )
@@ -205,6 +207,9 @@ log_softmax: Gate = gate(
         lambda x, axis: log(_plain_softmax(x, axis)),
         lambda x, axis: log(_shares(x, axis)),
     ),
+    scipy=("log_softmax",),
+    written="z = x - x.max(axis=-1, keepdims=True); "
+            "z - np.log(np.exp(z).sum(axis=-1, keepdims=True))",
     words="takes back what all share: {x} gets {dout} - exp({out}) * sum({dout})",
     samples=((UNEVEN,),), sample_attrs=AXES,
 )
@@ -220,6 +225,8 @@ logsumexp: Gate = gate(
         lambda: _shares(x, axis) * beside(dout, axis, keepdims),
     ),
     decompose=_plain_logsumexp, spellings=(_plain_logsumexp, _shifted_logsumexp),
+    scipy=("logsumexp",),
+    written="m = x.max(); m + np.log(np.exp(x - m).sum())",
     words="shares {dout} in proportion to exp({x}): {x} gets softmax({x}) * {dout}",
     samples=((UNEVEN,),), sample_attrs=SETTINGS,
 )

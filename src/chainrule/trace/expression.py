@@ -227,7 +227,7 @@ def _function(name: str, count: int) -> Gate:
 
 def _is_function(gate: Gate) -> bool:
     """True for elementwise gates that users know by name; some serve only in others' rules."""
-    is_known = bool(gate.numpy or gate.decompose) and gate.sample_attrs == ({},)
+    is_known = bool(gate.numpy or gate.scipy or gate.decompose) and gate.sample_attrs == ({},)
     return gate.family == "elementwise" and gate.is_differentiable and is_known
 
 

@@ -11,9 +11,11 @@ from chainrule.circuit.record import (
     BY_NAME,
     BY_NUMPY,
     BY_OPERATOR,
+    BY_SCIPY,
     CONSTANT,
     Gate,
     attrs_key,
+    gate_of,
     kind_id,
 )
 from chainrule.circuit.types import FLOAT, TYPES, WEAK, Type, is_number, type_id
@@ -55,11 +57,12 @@ class Traced(Carrier):
     # ---- NumPy's face
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **settings: Any) -> Any:
-        gate = BY_NUMPY.get(ufunc)
+        gate = gate_of(ufunc)
         if gate is None or method != "__call__" or settings:
             raise _no_gate(_ufunc_name(ufunc, method, settings))
         trace = youngest(inputs)
-        return record(trace, gate, inputs, {}, user_frame(_frame(1)), ufunc)
+        numpys = ufunc if ufunc in gate.numpy else None  # SciPy's bits may differ from the gate's
+        return record(trace, gate, inputs, {}, user_frame(_frame(1)), numpys)
 
     def __array_function__(
         self, function: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -67,12 +70,20 @@ class Traced(Carrier):
         plain = _ABOUT_SHAPE.get(function)
         if plain is not None:
             return plain(*args, **kwargs)
-        gate = BY_NUMPY.get(function)
+        gate = gate_of(function)
         if gate is None:
             raise _no_gate(f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__}")
         return call(gate, user_frame(_frame(1)), *args, **kwargs)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if name := _scipy_function(_frame(1)):
+            gate = BY_SCIPY.get(name)
+            raise _cannot(
+                f"SciPy's {name} turns a traced value into a plain array, which would lose its "
+                "gradient",
+                gate.written if gate is not None and gate.written else
+                "write it with NumPy's functions, or with the ufuncs of scipy.special",
+            )
         raise _cannot(
             "NumPy tried to turn a traced value into a plain array, which would lose its gradient",
             "np.array([...]) and np.asarray(...) cannot hold traced values: pass the array in as "
@@ -399,7 +410,17 @@ def _is_library(module: Any) -> bool:
     )
 
 
-_LIBRARY = (_PACKAGE, "numpy")
+_LIBRARY = (_PACKAGE, "numpy", "scipy")
+
+
+def _scipy_function(frame: Any) -> str:
+    """The name of the SciPy function the user called, if that is how we came here; else ""."""
+    name = ""
+    while frame is not None and _is_library(module := frame.f_globals.get("__name__")):
+        if module.startswith("scipy."):
+            name = frame.f_code.co_name
+        frame = frame.f_back
+    return name
 
 
 def where(frame: Any) -> str:
@@ -430,5 +451,6 @@ def _no_gate(name: str) -> UnsupportedError:
 
 
 def _ufunc_name(ufunc: np.ufunc, method: str, settings: Mapping[str, Any]) -> str:
-    name = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+    where_from = "np" if getattr(np, ufunc.__name__, None) is ufunc else "scipy.special"
+    name = f"{where_from}.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
     return name + (f" with {', '.join(settings)}=" if settings else "")
