@@ -2,12 +2,14 @@
 
 from chainrule.gates import (
     choose,
+    composed,
     contract,
     elementwise,
     functions,
     index,
     join,
     move,
+    order,
     reduce,
     sigmoid,
     special,
@@ -16,12 +18,14 @@ from chainrule.gates import (
 
 __all__ = [
     "choose",
+    "composed",
     "contract",
     "elementwise",
     "functions",
     "index",
     "join",
     "move",
+    "order",
     "reduce",
     "sigmoid",
     "special",

@@ -7,12 +7,14 @@
 | relu              | x where x > 0, else 0  | dout where x > 0; 0 at 0, unlike max(x, 0): half    |
 | logical_and or not| of truth values        | flat                                                |
 | bitwise_and or invert | & and ~ of NumPy   | flat                                                |
+| isnan isinf isfinite | flags of what is no number | flat                                         |
 
 Each routes with `where`, so that a branch not taken gives 0 whatever is in it.
 """
 
+import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -188,3 +190,16 @@ invert = gate(
     scalar_code="(not {x})", numpy=(np.invert,), operator="invert",
     words=FLAT, samples=((True,), (False,)),
 )
+
+
+def _flag(ufunc: np.ufunc, scalar: Callable[[float], bool]) -> Gate:
+    name = ufunc.__name__
+    return elementwise(
+        name, "x", ufunc, f"np.{name}({{x}})", scalar=scalar, scalar_code=f"math.{name}({{x}})",
+        words=FLAT, samples=((1.5,), (math.inf,), (math.nan,)),
+    )
+
+
+isnan = _flag(np.isnan, math.isnan)
+isinf = _flag(np.isinf, math.isinf)
+isfinite = _flag(np.isfinite, math.isfinite)

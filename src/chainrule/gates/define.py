@@ -103,7 +103,7 @@ def elementwise(
     """
     return gate(
         name, inputs, family="elementwise", evaluate=fields.pop("evaluate", ufunc),
-        infer=ufunc_type(ufunc), code=code, numpy=(ufunc,), **fields,
+        infer=ufunc_type(ufunc), code=code, numpy=(ufunc, *fields.pop("also", ())), **fields,
     )
 
 

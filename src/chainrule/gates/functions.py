@@ -14,9 +14,12 @@
 | arcsinh            |                     | 1 / hypot(1, x)                                     |
 | arccosh            |                     | 1 / (sqrt(x - 1) * sqrt(x + 1))                     |
 | arctanh            |                     | 1 / ((1 - x) * (1 + x))                             |
+| deg2rad, rad2deg   | x * pi / 180, ...   | pi / 180, 180 / pi                                  |
 | hypot              | sqrt(x**2 + y**2)   | x / out, y / out; 0 at the origin                   |
 | arctan2            | angle of (x, y)     | by y: x / r**2, by x: -y / r**2; 0 at the origin    |
 | floor_divide       | floor(x / y)        | 0, 0                                                |
+| copysign           | |x| as y is signed  | sign(x) * copysign(1, y), which is 0 at 0; 0        |
+| heaviside          | 0, y at 0, 1        | 0; 1 at x = 0                                       |
 | remainder          | x - floor(x / y) * y| 1, -floor(x / y)                                    |
 | floor ceil trunc rint |                  | 0                                                   |
 
@@ -126,9 +129,28 @@ abs_ = elementwise(
     kinks=_is_zero, samples=((1.5,), (-2.0,), (0.0,)),
 )
 
+copysign: Gate = elementwise(
+    "copysign", "x y", np.copysign, "np.copysign({x}, {y})", scalar=math.copysign,
+    scalar_code="math.copysign({x}, {y})",
+    local=lambda x, y, out: (lambda: sign(x) * copysign(1.0, y), None),
+    words="keeps or flips the sign: {x} gets sign({x}) * sign({y}) * {dout}; at 0 that is 0",
+    kinks=lambda x, y: _is_zero(x) or _is_zero(y),
+    samples=((1.5, -2.0), (-0.25, 3.0), (-1.5, -1.0)),
+    error_samples=((np.zeros(2), np.zeros(3)),),
+)
+heaviside = elementwise(
+    "heaviside", "x y", np.heaviside, "np.heaviside({x}, {y})",
+    scalar=lambda x, y: float(np.heaviside(x, y)), scalar_code="float(np.heaviside({x}, {y}))",
+    local=lambda x, y, out: (None, where(equal(x, 0), 1, 0)),
+    words="is flat between its jumps: {x} gets nothing, and {y} gets {dout} where {x} is 0",
+    kinks=lambda x, y: _is_zero(x), samples=((1.5, 0.5), (-2.0, 0.5), (0.0, 0.5)),
+    error_samples=((np.zeros(2), np.zeros(3)),),
+)
+
 # ---- exponentials and logarithms
 
 LN2, LN10 = math.log(2), math.log(10)
+RADIAN = math.pi / 180
 
 log1p = _function(
     "log1p", np.log1p, math.log1p, ((0.5,), (-0.3,), (1e-3,)),
@@ -183,6 +205,16 @@ arccos = _function(
 arctan = _function(
     "arctan", np.arctan, math.atan, ((0.7,), (-2.0,), (0.0,)),
     lambda x, out: 1 / (1 + x * x), "divides by 1 + {x} ** 2: {x} gets {dout} / (1 + {x} ** 2)",
+)
+
+deg2rad = _function(
+    "deg2rad", np.deg2rad, math.radians, ((30.0,), (-2.0,)),
+    lambda x, out: RADIAN, "multiplies by pi / 180: {x} gets pi / 180 * {dout}", also=(np.radians,),
+)
+rad2deg = _function(
+    "rad2deg", np.rad2deg, math.degrees, ((0.7,), (-2.0,)),
+    lambda x, out: 1 / RADIAN, "multiplies by 180 / pi: {x} gets 180 / pi * {dout}",
+    also=(np.degrees,),
 )
 
 # ---- hyperbolic functions

@@ -35,6 +35,7 @@ def with_names(circuit: Circuit, trace: Trace) -> Circuit:
             if found and row not in names:
                 names[row] = found
     names.update(resolve.renamed_by_callers())
+    names = {row: found for row, found in names.items() if found}
     return circuit.with_(names=names, origin=column, origins=tuple(resolve.origins))
 
 

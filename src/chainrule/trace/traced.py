@@ -20,6 +20,7 @@ from chainrule.circuit.record import (
 )
 from chainrule.circuit.types import FLOAT, TYPES, WEAK, Type, is_number, type_id
 from chainrule.errors import ShapeError, TraceError, UnsupportedError
+from chainrule.gates.composed import COMPOSED
 from chainrule.gates.handle import BINARY, COMPARE, UNARY, Carrier
 from chainrule.trace.trace import LEAF, Trace, finished
 
@@ -58,6 +59,8 @@ class Traced(Carrier):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **settings: Any) -> Any:
         gate = gate_of(ufunc)
+        if gate is None and ufunc in COMPOSED and method == "__call__" and not settings:
+            return COMPOSED[ufunc](*inputs)
         if gate is None or method != "__call__" or settings:
             raise _no_gate(_ufunc_name(ufunc, method, settings))
         trace = youngest(inputs)
@@ -70,6 +73,8 @@ class Traced(Carrier):
         plain = _ABOUT_SHAPE.get(function)
         if plain is not None:
             return plain(*args, **kwargs)
+        if function in COMPOSED:
+            return _compose(function, user_frame(_frame(1)), args, kwargs)
         gate = gate_of(function)
         if gate is None:
             raise _no_gate(f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__}")
@@ -164,8 +169,27 @@ _ABOUT_SHAPE: dict[Any, Callable[..., Any]] = {
 
 
 def known_numpy() -> list[str]:
-    """NumPy functions that have a gate, by name."""
-    return sorted({f.__name__ for f in BY_NUMPY})
+    """NumPy functions that have a gate or are made of some, by name."""
+    return sorted({f.__name__ for f in (*BY_NUMPY, *COMPOSED)})
+
+
+def _compose(
+    function: Callable[..., Any], frame: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Any:
+    """What a NumPy function made of others gives."""
+    given = [x for x in (*args, *kwargs.values()) if isinstance(x, Traced)]
+    before = len(given[0].trace) if given else 0
+    try:
+        found = COMPOSED[function](*args, **kwargs)
+    except (TypeError, ShapeError) as error:
+        if where(frame) in str(error):
+            raise
+        raised = ShapeError if isinstance(error, ShapeError) else UnsupportedError
+        raise raised(f"np.{function.__name__}: {error}{where(frame)}") from None
+    if given and isinstance(found, Traced):
+        for row in range(before, found.wire):  # only the last stage has the variable's name
+            found.trace.names.setdefault(row, ())
+    return found
 
 
 def call(gate: Gate, frame: Any, *args: Any, **kwargs: Any) -> Any:
