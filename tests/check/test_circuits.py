@@ -70,7 +70,7 @@ def test_one_central_difference_at_1e_5_agrees_to_1e_9(f, x, gradient):
 
 def test_the_summary_counts(work):
     text = str(work(p1, 3.0, -4.0).check())
-    lead = "good: 14 gates, 2 groups and 2 inputs agree with central differences, worst relative "
+    lead = "good: 14 gates, 2 groups and 2 inputs agree with complex-step differences, worst "
     assert text.startswith(lead)
     assert str(work(c1, -2.0, 5.0, -4.0).check()).startswith("good: 2 gates and 3 inputs agree")
 
@@ -302,3 +302,27 @@ def test_each_edge_multiplies_by_the_local_gradient(work, steps, x, y, z, dout):
 @given(st.lists(STEP, min_size=1, max_size=12), NUMBER, NUMBER, NUMBER)
 def test_no_random_circuit_is_called_wrong(work, steps, x, y, z):
     assert work(program(steps), x, y, z).check().wrong == ()
+
+
+def test_the_verdict_says_how_it_measured(work):
+    def analytic(x, y):
+        return np.exp(x) * np.sin(y) / (1 + x * x)
+
+    verdict = work(analytic, 0.5, 2.0).check()
+    assert all(f.by == "complex-step" and f.error < 1e-14 for f in verdict.findings if f.by)
+    assert "agree with complex-step differences, worst relative error" in str(verdict)
+    mixed = work(lambda x: np.exp(abs(x)), -0.5).check()
+    assert {f.subject: f.by for f in mixed.findings if f.kind != "fork"} == {
+        "abs": "central", "exp": "complex-step", "x": "central",
+    }
+    assert "agree with complex-step and central differences" in str(mixed)
+
+
+def test_a_softmax_with_cross_entropy_to_all_its_digits(work):
+    def loss(s):
+        e = np.exp(s - s.max(axis=1, keepdims=True))
+        p = e / e.sum(axis=1, keepdims=True)
+        return -np.log(p[np.arange(2), [2, 0]]).mean()
+
+    verdict = work(loss, np.array([[1.0, -0.5, 0.25], [0.5, 2.0, -1.0]])).check()
+    assert verdict and max(f.error for f in verdict.findings) < 1e-14

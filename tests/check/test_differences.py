@@ -85,3 +85,44 @@ def test_float32_is_measured_in_float64():
     assert widened(np.ones(2, np.float32)).dtype == np.float64
     assert widened(np.arange(2)).dtype.kind == "i"
     assert type(widened(1.5)) is float
+
+
+# ---- a complex step
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "derivative"),
+    [
+        (np.exp, 1.0, math.e),
+        (np.sin, 1e3, math.cos(1e3)),
+        (lambda x: x**-3, 1e-5, -3e20),
+        (lambda x: np.log(1 + np.exp(x)), -3.0, 1 / (1 + math.exp(3))),
+        (lambda x: np.exp(np.array([x, 2 * x])).sum(), 0.5, math.exp(0.5) + 2 * math.e),
+    ],
+)
+def test_what_is_analytic_is_measured_to_all_its_digits(f, x, derivative):
+    found = slope_of(f, x)
+    assert found.by == "complex-step"
+    assert found.value == pytest.approx(derivative, rel=2e-15)
+    assert abs(found.value - derivative) <= found.doubt
+
+
+@pytest.mark.parametrize(
+    ("f", "derivative"),
+    [
+        (abs, -1.0),  # |x + ih| is real
+        (lambda x: np.linalg.norm([x, 0.0]), -1.0),
+        (math.exp, math.exp(-1.5)),  # takes no complex numbers
+        (lambda x: np.asarray(x).astype(float) * 2, 2.0),  # drops the imaginary part
+        (lambda x: 3 * x + 1e-6 * abs(x), 3 - 1e-6),  # almost analytic
+        (np.floor, 0.0),
+    ],
+)
+def test_what_is_not_goes_by_central_differences(f, derivative):
+    found = slope_of(f, -1.5)
+    assert found.by == "central"
+    assert found.value == pytest.approx(derivative, rel=1e-9, abs=1e-12)
+
+
+def test_a_kink_stays_a_kink():
+    assert slope_of(lambda x: np.where(np.real(x) > 0, 2 * x, 5 * x), 0.0).is_kink

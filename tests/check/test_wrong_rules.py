@@ -54,11 +54,12 @@ def test_a_wrong_rule_of_numbers_is_told_with_its_place(work, spoil):
     verdict = work(f, -2.0, 5.0, -4.0).check()
     line = f.__code__.co_firstlineno + 2
     assert str(verdict) == (
-        "wrong: multiply sends z the gradient -3, but central differences give 3 "
+        "wrong: multiply sends z the gradient -3, but complex-step differences give 3 "
         "(its partial by z is wrong: the sign is flipped)\n"
         f"  in {__file__} line {line}\n\n"
-        "wrong: the gradient of z is -3, but central differences give 3 (the sign is flipped)\n\n"
-        "1 gate and 2 inputs agree with central differences, worst relative error 0"
+        "wrong: the gradient of z is -3, but complex-step differences give 3 "
+        "(the sign is flipped)\n\n"
+        "1 gate and 2 inputs agree with complex-step differences, worst relative error 0"
     )
 
 

@@ -90,12 +90,13 @@ def _end_to_end(
     circuit: Circuit, output: int, dout: Any, readings: Readings, run: Run,
     claims: Mapping[int, Any], tolerance: float, sizes: Mapping[int, float],
 ) -> dict[int, Judgement]:
-    inputs = [widened(readings.value(w)) for w in circuit.inputs]
+    forward = circuit.until(output)
+    inputs = [widened(readings.value(w)) for w in forward.inputs]
     rows = [r for r in range(output + 1) if not circuit.is_constant(r)]
     held = tolerance_for([circuit.type_of(r).dtype for r in rows], tolerance)
 
     def output_with(wire: int) -> Callable[[Any], Any]:
-        return lambda value: run(circuit, inputs, {wire: value}).value(output)
+        return lambda value: run(forward, inputs, {wire: value}).value(output)
 
     return {
         wire: judge(

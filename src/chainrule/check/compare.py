@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from chainrule.check.differences import Array, Slope
+from chainrule.check.differences import Array, Method, Slope
 
 Word = Literal["good", "wrong", "kink", "unchecked"]
 SEVERITY: tuple[Word, ...] = ("good", "kink", "unchecked", "wrong")
@@ -38,6 +38,7 @@ class Judgement:
     verdict: Word
     note: str = ""
     along: Array | None = None
+    by: Method = ""  # how the number was measured, where it was
 
 
 def tolerance_for(dtypes: "list[np.dtype[Any]]", tolerance: float) -> float:
@@ -46,8 +47,13 @@ def tolerance_for(dtypes: "list[np.dtype[Any]]", tolerance: float) -> float:
     return max(tolerance, min(1000 * eps, 0.05))
 
 
-def compare(analytic: float, measured: Slope, lost: float, tolerance: float) -> Judgement:
-    """The judgement on one number. lost: what rounding may have taken from the analytic one."""
+def compare(
+    analytic: float, measured: Slope, lost: float, tolerance: float, scale: float = 0.0
+) -> Judgement:
+    """The judgement on one number. lost: what rounding may have taken from the analytic one.
+
+    scale: size of what was added up; an exact measurement is compared relative to that.
+    """
     numeric = measured.value
     if measured.problem:
         return unchecked(measured.problem, analytic)
@@ -58,11 +64,14 @@ def compare(analytic: float, measured: Slope, lost: float, tolerance: float) -> 
         return _at_kink(analytic, measured, doubt, tolerance)
     error = _error(analytic, numeric, doubt, tolerance)
     if error > tolerance:
-        return Judgement(analytic, numeric, error, "wrong", how_they_differ(analytic, numeric))
+        note = how_they_differ(analytic, numeric)
+        return Judgement(analytic, numeric, error, "wrong", note, by=measured.by)
     if measured.doubt > max(ROUGH, tolerance) * max(1.0, abs(analytic), abs(numeric)):
         why = f"central differences are only sure to {measured.doubt:.1g}"
         return unchecked(why, analytic, numeric)
-    return Judgement(analytic, numeric, error, "good")
+    if measured.by == "complex-step" and (largest := max(abs(analytic), abs(numeric), scale)):
+        error = min(error, abs(analytic - numeric) / largest)
+    return Judgement(analytic, numeric, error, "good", by=measured.by)
 
 
 def _error(analytic: float, numeric: float, doubt: float, tolerance: float) -> float:

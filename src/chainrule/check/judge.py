@@ -75,8 +75,9 @@ class _Trial:
         step: Any = float(along) if isinstance(x, float) else along  # floats stay floats
         measured = slope(lambda t: self.function(x + t * step), self.weights, size)
         cancelled = max(self.cancelling, measured.total) / (size or 1.0)
-        lost = 16 * self.eps * (self._mixed(along) + cancelled)
-        return replace(compare(analytic, measured, lost, self.tolerance), along=along)
+        scale = self._mixed(along) + cancelled
+        lost = 16 * self.eps * scale
+        return replace(compare(analytic, measured, lost, self.tolerance, scale), along=along)
 
     def _mixed(self, along: Array) -> float:
         """Size of the sums the gradient is part of, which lose digits of their terms."""

@@ -1,6 +1,7 @@
 """Findings and the verdict they add up to, as records and as plain text.
 
-    good        the gradient agrees with central differences
+    good        the gradient agrees with differences: complex-step ones where every gate allows
+                them (to about 1e-15), else central ones (to about 1e-9)
     kink        not differentiable there, and the gradient lies between the slopes on either side
     unchecked   central differences say nothing: a value is not finite, or too rough to tell
     wrong       it disagrees
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chainrule.check.compare import SEVERITY, Judgement, Word
-from chainrule.check.differences import ARRIVING
+from chainrule.check.differences import ARRIVING, Method
 from chainrule.circuit.circuit import Circuit, Origin
 
 Subject = Literal["gate", "input", "wire", "fork", "group"]
@@ -38,13 +39,15 @@ class Finding:
     note: str = ""
     variable: str = ""
     row: int = -1
+    by: Method = ""
 
     @property
     def claim(self) -> str:
         """What is compared, in one clause with both numbers."""
         a, n = numbers(self.analytic, self.numeric)
+        measured = f"but {self.by or 'central'} differences give"
         if self.kind == "gate":
-            return f"{self.subject} sends {self.variable} the gradient {a}, {_MEASURED} {n}"
+            return f"{self.subject} sends {self.variable} the gradient {a}, {measured} {n}"
         if self.kind == "group":
             return (
                 f"the group {self.subject} sends {self.variable} the gradient {a}, "
@@ -52,16 +55,13 @@ class Finding:
             )
         if self.kind == "fork":
             return f"the gradient of {self.variable} is {a}, but should be {n}"
-        return f"the gradient of {self.variable} is {a}, {_MEASURED} {n}"
+        return f"the gradient of {self.variable} is {a}, {measured} {n}"
 
     def __str__(self) -> str:
         text = f"{self.subject}: {self.note}" if math.isnan(self.numeric) else self.claim
         if self.note and not math.isnan(self.numeric):
             text += f" ({self.note})"
         return text + (f"\n  in {self.where}" if self.where else "")
-
-
-_MEASURED = "but central differences give"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,8 @@ class Verdict:
         seen = {(f.kind, f.row) for f in self._whole() or agreeing}
         verb = "agrees" if len(seen) < 2 else "agree"
         counted = _counted(self._whole()) or _gradients(len(agreeing))
-        text = f"{lead}{counted} {verb} with central differences"
+        ways = sorted({f.by for f in agreeing if f.by}, reverse=True) or ["central"]
+        text = f"{lead}{counted} {verb} with {' and '.join(ways)} differences"
         text += f", worst relative error {worst:.2g}" if agreeing else ""
         notes = [f"{_described(f)}: {f.note}" for f in self._with("good") if f.note]
         return "; ".join([text, *notes, *self._reasons("kink"), *self._reasons("unchecked")])
@@ -165,7 +166,7 @@ def finding(
     """A judgement as a finding about a row."""
     return Finding(
         subject, kind, circuit.origin_of(row), found.analytic, found.numeric, found.error,
-        found.verdict, found.note, variable or subject, row,
+        found.verdict, found.note, variable or subject, row, found.by,
     )
 
 

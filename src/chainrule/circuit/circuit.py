@@ -172,6 +172,18 @@ class Circuit:
                 readers[wire].append((row, index))
         return readers
 
+    def until(self, row: int) -> "Circuit":
+        """The rows up to one, which is the output, without parts and groups: a forward pass."""
+        stop = row + 1
+        constants = self.constant_rows[: bisect_left(self.constant_rows, stop)]
+        return self.with_(
+            kind=self.kind[:stop], start=self.start[: stop + 1], origin=self.origin[:stop],
+            operand=self.operand[: self.start[stop]], constant_rows=constants,
+            constants=self.constants[: len(constants)], outputs=(row,), parts=(), groups=(),
+            inputs=tuple(w for w in self.inputs if w <= row),
+            names={w: names for w, names in self.names.items() if w <= row},
+        )
+
     def with_(self, **changes: Any) -> "Circuit":
         """The same circuit with some fields replaced."""
         return replace(self, **changes)
