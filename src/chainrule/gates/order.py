@@ -13,6 +13,7 @@ import numpy as np
 
 from chainrule.circuit.record import Gate
 from chainrule.circuit.types import Type
+from chainrule.gates.batched import flat, reshaped, shape_of_one, shifted, shifting
 from chainrule.gates.define import gate
 from chainrule.gates.move import one_axis, ravel, shape_of
 from chainrule.gates.reduce import UNEVEN, reduced_shape
@@ -40,11 +41,18 @@ def _place_code(name: str) -> Callable[..., str]:
     return code
 
 
+def _place_batch(gate: Gate, many: Any, x: Any, axis: int | None, keepdims: bool) -> Any:
+    if axis is not None:
+        return gate(x, axis=shifted(axis), keepdims=keepdims)
+    out = gate(flat(x, True), axis=1, keepdims=False)
+    return reshaped(out, True, (1,) * len(shape_of_one(x, True))) if keepdims else out
+
+
 def _placing(function: Callable[..., Any], which: str) -> Gate:
     name = function.__name__
     return gate(
         name, "x", family="gather", evaluate=function, infer=_place_type, code=_place_code(name),
-        numpy=(function,), method=name, bind=_bind_place,
+        numpy=(function,), method=name, bind=_bind_place, batch=_place_batch,
         words=f"gives the place of the {which} number, which is flat: nothing flows back",
         samples=((UNEVEN,),),
         sample_attrs=({"axis": None, "keepdims": False}, {"axis": 1, "keepdims": True}),
@@ -68,6 +76,7 @@ argsort = gate(
     infer=lambda types, *, axis: Type(types[0].shape, PLACE),
     code=lambda attrs, operands: f"np.argsort({{x}}, axis={attrs['axis']})",
     numpy=(np.argsort,), method="argsort", bind=_bind_order,
+    batch=shifting("axis"),
     words="gives places, which are flat: nothing flows back",
     samples=((UNEVEN,),), sample_attrs=({"axis": 0}, {"axis": 1}),
 )
