@@ -4,6 +4,7 @@ from chainrule.gates import (
     choose,
     composed,
     contract,
+    einsum,
     elementwise,
     functions,
     index,
@@ -14,12 +15,14 @@ from chainrule.gates import (
     sigmoid,
     special,
     stable,
+    tensordot,
 )
 
 __all__ = [
     "choose",
     "composed",
     "contract",
+    "einsum",
     "elementwise",
     "functions",
     "index",
@@ -30,4 +33,5 @@ __all__ = [
     "sigmoid",
     "special",
     "stable",
+    "tensordot",
 ]
