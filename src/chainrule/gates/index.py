@@ -45,17 +45,15 @@ from chainrule.gates.move import (
     broadcast_to,
     chosen,
     expand_dims,
-    flip,
     moveaxis,
     one_axis,
     ravel,
     reshape,
     shape_of,
     some_axes,
-    tril,
-    triu,
     tuple_text,
 )
+from chainrule.gates.shift import flip, tril, triu
 
 Key = tuple[Any, ...]
 Box = list[range]  # per axis, the places picked
