@@ -77,7 +77,7 @@ def test_a_gradient_that_got_lost_on_its_way_is_found(spoil):
     assert {(f.kind, f.subject, f.variable) for f in found.wrong} == {
         ("gate", "multiply", "y"), ("input", "y", "y"),
     }
-    assert "multiply sends y the gradient 0, but central differences give 2" in str(found)
+    assert "multiply sends y the gradient 0, but complex-step differences give 2" in str(found)
 
 
 def test_a_group_that_sends_nothing_is_found(spoil):

@@ -14,8 +14,8 @@ Where every gate on the way is analytic and takes complex numbers, a step i h to
     imag(f(x + i h)) / h        off by about f''' h^2 / 6, which is nothing: h = s 2^-100
 
 with nothing subtracted, and so with all its digits. What is not analytic, such as abs, may answer
-a complex number all the same, and wrongly; so this is believed where the central difference is sure
-of itself and agrees.
+a complex number all the same, and wrongly; so this is believed where the central difference agrees
+and is itself sure of a few digits.
 
 One-sided slopes of a smooth function approach each other in proportion to h. Where they do not,
 the function has a kink: no single slope exists, and a gradient should lie between the two.
@@ -35,6 +35,7 @@ Along = Callable[[Any], Any]  # step -> the output, that step away along a fixed
 
 RUNGS = tuple(2.0**-k for k in (10, 13, 16, 19, 22))
 SIDEWAYS = 2.0**-100  # its square is nothing beside 1, and it is far from underflow
+CONFIRMED = 1e-2  # doubt of a central difference that can confirm a complex step
 SHRINK = 64.0  # (ratio of neighbouring rungs) ** 2: what the h^2 term falls by
 SURE = 1e-9  # doubt, relative to max(1, |slope|), below which no second ladder is tried
 ARRIVING = "the gradient arriving"
@@ -99,7 +100,8 @@ def _sideways(along: Along, weights: Any, size: float, central: Slope) -> Slope:
             value = float(np.sum(weights * np.imag(along(1j * h)))) / h
     except Exception:  # gates refuse complex numbers in ways of their own
         return central
-    if not abs(value - central.value) <= 4 * central.doubt + SURE * abs(central.value):
+    agrees = abs(value - central.value) <= 4 * central.doubt + SURE * abs(central.value)
+    if not (agrees and central.doubt <= CONFIRMED * abs(value)):
         return central
     doubt = 8 * float(np.finfo(np.float64).eps) * abs(value)
     return replace(central, value=value, left=value, right=value, doubt=doubt, by="complex-step")
@@ -122,7 +124,15 @@ def _ladder(along: Along, centre: Any, weights: Any, scale: float, size: float) 
     visible = VISIBLE * max(1.0, abs(right[-1]), abs(left[-1])) + 4 * noise[-1]
     if jump[-1] > visible and jump[-1] > 0.5 * jump[-2]:  # smooth: an eighth
         return replace(found, left=float(left[-1]), right=float(right[-1]), is_kink=True)
+    if _grows(two_sided) and visible < abs(two_sided[-1]):  # as 1 / h does: the value jumps
+        far = math.copysign(math.inf, two_sided[-1])
+        return replace(found, left=min(0.0, far), right=max(0.0, far), is_kink=True)
     return found
+
+
+def _grows(slopes: Array) -> bool:
+    """True where each slope is about as much larger than the one before as its step is smaller."""
+    return bool(np.all(np.abs(slopes[1:]) > 6 * np.abs(slopes[:-1])) and slopes[0])
 
 
 def _change(weights: Any, to: Any, start: Any) -> float:

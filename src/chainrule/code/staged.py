@@ -304,7 +304,9 @@ class _Printer:
 
 
 def _zeros(t: Type, text: Text) -> str:
-    return f"np.zeros_like({text.source})" if t.shape else "0.0"
+    if t.shape:
+        return f"np.zeros_like({text.source})"
+    return "0.0" if t.weak or t.dtype.itemsize == 8 else f"np.{t.dtype.name}(0.0)"
 
 
 def _print(
