@@ -5,15 +5,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -qq
 
+PAGES := $(addprefix examples/,note.py svm.py softmax.py two_layer_net.py one_image.py)
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:                 # two installs at once would trip over each other in .venv
-.PHONY: help demo test check pictures bench clean
+.PHONY: help demo examples test check pictures bench clean
 
 help:   ## this list
 	@sed -n 's/^\([a-z]*\): .*## /make \1	/p' Makefile
 
 demo: .venv/.run   ## a first look: one function as numbers, picture, code and words
 	@$(BIN)/chainrule demo
+
+examples: .venv/.examples   ## the note's circuits, and classifiers of handwritten digits
+	@for page in $(PAGES); do echo; echo "== $$page"; $(BIN)/python $$page || exit 1; done
 
 test: .venv/.dev   ## every test, on two processes
 	$(BIN)/python -m pytest -n 2
@@ -30,7 +35,7 @@ bench: .venv/.bench   ## timings beside other libraries; BENCH="imports --quick"
 
 clean:   ## remove .venv, caches and build results
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp for each set of packages; an install is repeated only when its list changes.
 
@@ -49,10 +54,15 @@ clean:   ## remove .venv, caches and build results
 	@$(INSTALL) -e .
 	@touch $@
 
+.venv/.examples: .venv/.created pyproject.toml
+	@echo "installing chainrule and what its examples need"
+	@$(INSTALL) -e '.[examples]'
+	@touch .venv/.run $@
+
 .venv/.dev: .venv/.created pyproject.toml
 	@echo "installing chainrule and what its tests need"
 	@$(INSTALL) -e '.[dev]'
-	@touch .venv/.run $@
+	@touch .venv/.run .venv/.examples $@
 
 .venv/.bench: .venv/.run bench/requirements.txt
 	@echo "installing the libraries to compare with"
