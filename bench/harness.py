@@ -9,7 +9,7 @@ import gc
 import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import repeat
 from math import floor, log10
@@ -59,6 +59,7 @@ def compare(
     reference: str | None = None,
     target: float = 0.01,
     warm_up: int = 3,
+    pinned: bool = True,
 ) -> dict[str, Timing]:
     """Timings of the candidates by name, after printing them as a table.
 
@@ -66,6 +67,7 @@ def compare(
     reference: the candidate that ratios are taken to (the first one measured by default).
     target: seconds for one measurement, long beside the clock's steps and short beside drift.
     warm_up: calls before the first measurement; three pass a compilation on the second call.
+    pinned: keep all candidates on one core; False for those that use several threads.
     """
     if reference is not None and reference not in candidates:
         raise ValueError(f"reference {reference!r} is not one of {', '.join(candidates)}")
@@ -73,17 +75,18 @@ def compare(
     for name in candidates:
         if name not in present:
             print(f"{name}: not installed, skipped")
-    timings = measure(present, rounds, target, warm_up)
+    timings = measure(present, rounds, target, warm_up, pinned)
     if timings:
         print(table(timings, reference if reference in timings else next(iter(timings))))
     return timings
 
 
 def measure(
-    candidates: Mapping[str, Candidate], rounds: int, target: float, warm_up: int
+    candidates: Mapping[str, Candidate], rounds: int, target: float, warm_up: int,
+    pinned: bool = True,
 ) -> dict[str, Timing]:
     samples: dict[str, list[float]] = {name: [] for name in candidates}
-    with one_core():
+    with one_core() if pinned else nullcontext():
         calls = {name: calibrate(call, target, warm_up) for name, call in candidates.items()}
         for _ in range(rounds):
             for name, call in candidates.items():
