@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ class Lifted:
         return leaves[0] if self.spec is None else self.spec.unflatten(leaves)
 
 
+ARRAY = (np.ndarray, np.generic)  # a tuple: a union would be made anew at each look
 Name = str | Callable[[], str]  # called only where a name is needed
 
 
@@ -37,20 +39,24 @@ def lift(trace: Trace, argument: Any, name: Name, *, lenient: bool = False) -> L
         return Lifted(traced(trace, wire, trace.values[wire]), (wire,), None)
     import optree
 
-    name = _text(name)
-    paths, leaves, spec = optree.tree_flatten_with_path(argument, none_is_leaf=True)
+    leaves, spec = optree.tree_flatten(argument, none_is_leaf=True)
+    names = [leaf_name(name, p) for p in spec.paths()] if isinstance(name, str) else None
     values: list[Any] = []
     wires: list[int] = []
-    for path, leaf in zip(paths, leaves, strict=True):
+    for index, leaf in enumerate(leaves):
         if lenient and not is_real(leaf):
             values.append(leaf)
             wires.append(-1)
             continue
-        value = as_input(leaf, leaf_name(name, path))
-        wires.append(trace.input(value, leaf_name(name, path)))
+        value = as_input(leaf, names[index] if names else partial(_name_in, spec, index, name))
+        wires.append(trace.input(value, names[index] if names else None))
         trace.is_nested |= isinstance(value, Traced)
         values.append(traced(trace, wires[-1], trace.values[wires[-1]]))
     return Lifted(spec.unflatten(values), tuple(wires), spec)
+
+
+def _name_in(spec: Any, index: int, name: Name) -> str:
+    return leaf_name(_text(name), spec.paths()[index])
 
 
 def leaf_name(name: str, path: Iterable[Any]) -> str:
@@ -65,7 +71,7 @@ def is_leaf(value: Any) -> bool:
     """True for what is one input: numbers, arrays, traced values, and what is no container."""
     return not isinstance(value, list | tuple | dict) and (
         value.__class__ in WEAK
-        or isinstance(value, np.ndarray | np.generic | Traced | str | bytes)
+        or isinstance(value, (*ARRAY, Traced, str, bytes))
         or not _is_container(value)
     )
 
@@ -94,7 +100,7 @@ def as_input(value: Any, name: Name) -> Any:
         return value
     if cls is int:
         return float(value)
-    if isinstance(value, np.generic | np.ndarray):
+    if isinstance(value, ARRAY):
         if value.dtype.kind != "f":
             raise DTypeError(_not_real(value, _text(name)))
         if not value.shape:
