@@ -82,6 +82,8 @@ def _filled(key: Key, arrays: Sequence[Any]) -> Key:
     """The key with its index arrays, which it names in the order of the inputs."""
     if not arrays:
         return _python_key(key)
+    if len(arrays) == len(key):
+        return tuple(arrays)
     rest = iter(arrays)
     return tuple(next(rest) if isinstance(k, str) else k for k in _python_key(key))
 
@@ -142,6 +144,8 @@ def _index_type(types: Sequence[Type], *, key: Key) -> Type:
 def _bind_index(x: Any, key: Any) -> Bound:
     if getattr(getattr(x, "type", None), "weak", False):
         raise TypeError("a plain number has no parts")
+    if key.__class__ is tuple and key and all(map(_is_places, key)):  # x[rows, columns]: as it is
+        return chosen(indexing(len(key)), (x, *key), key=names_of_indices(len(key)))
     items = _whole_masks(key if isinstance(key, tuple) else (key,), shape_of(x))
     arrays = [item for item in items if hasattr(item, "shape")]
     names = iter(names_of_indices(len(arrays)))
@@ -166,6 +170,10 @@ def _whole_masks(items: Key, shape: Shape) -> list[Any]:
             found.append(item)
         at += spare if is_rest else width
     return found
+
+
+def _is_places(item: Any) -> bool:
+    return isinstance(item, np.ndarray) and item.size * item.ndim > 0 and item.dtype.kind in "iu"
 
 
 def _is_mask(item: Any) -> bool:
