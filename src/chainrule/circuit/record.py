@@ -38,6 +38,7 @@ class Gate:
     infer: Callable[..., Type]  # (types, **attrs) -> type of the output
     code: str | Callable[..., str]  # template over the input names, for NumPy values
     scalar_code: str | Callable[..., str]  # the same for Python numbers
+    quick_code: str | Callable[..., str] | None = None  # the bits of `code`, sooner, to be run only
     number_code: str | None = None  # for NumPy scalars, where `code` would make a 0-d array
     local: Rule | None = None
     vjp: Rule | None = None

@@ -52,13 +52,18 @@ def literal(value: Any) -> Text:
     return Text(repr(value), UNARY if negative else ATOM)
 
 
-def apply(kind: Kind, operands: Sequence[Text], constants: Sequence[Any]) -> Text:
+def apply(
+    kind: Kind, operands: Sequence[Text], constants: Sequence[Any], *, quick: bool = False
+) -> Text:
     """The source of a stage over the sources of its operands.
 
     constants: per operand its number where it is a literal, else None; some templates depend on it.
+    quick: source that nobody will read.
     """
     gate, t = kind.gate, kind.type
     template = gate.scalar_code if t.weak else gate.code
+    if quick and gate.quick_code is not None and not t.weak:
+        template = gate.quick_code
     if gate.number_code is not None and not t.shape:
         template = gate.number_code
     if callable(template):

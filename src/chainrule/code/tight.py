@@ -73,7 +73,7 @@ def _text(
     constants = [
         circuit.constant(w) if circuit.is_constant(w) and w not in varying else None for w in wires
     ]
-    text = apply(circuit.kind_of(row), [texts[w] for w in wires], constants)
+    text = apply(circuit.kind_of(row), [texts[w] for w in wires], constants, quick=True)
     return _named(row, text, uses + (text.depth > DEEPEST), lines)
 
 

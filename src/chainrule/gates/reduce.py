@@ -84,6 +84,8 @@ def axes_of(a: Any, axis: Any) -> Axis:
     if axis is None:
         return None
     rank = len(shape_of(a))
+    if axis.__class__ is int and -rank <= axis < rank:
+        return (axis % rank,)
     axes = (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
     if any(not -rank <= x < rank for x in axes):
         raise ShapeError(f"axis {axis} is out of range for shape {list(shape_of(a))}")
@@ -121,12 +123,25 @@ def settings_code(attrs: Mapping[str, Any], **fixed: Any) -> str:
     return "".join(f", {text}" for text in texts)
 
 
-def reduction(name: str, function: Callable[..., Any], **fields: Any) -> Gate:
-    """A gate that is one NumPy reduction over `axis`, with `keepdims`."""
+def reduction(
+    name: str, function: Callable[..., Any], ufunc: np.ufunc | None = None, **fields: Any
+) -> Gate:
+    """A gate that is one NumPy reduction over `axis`, with `keepdims`.
+
+    ufunc: what the function folds with. Called directly it gives the same bits and saves a
+    microsecond, half of the time for small arrays.
+    """
     numpy = (function, *fields.pop("also", ()))
     settings = {"sample_attrs": SETTINGS, "method": name, "numpy": numpy, "bind": bind_reduction}
+    if ufunc is not None:
+        settings["quick_code"] = lambda attrs, operands: (
+            f"np.{ufunc.__name__}.reduce({{x}}, axis={attrs['axis']}"
+            f"{', keepdims=True' * attrs['keepdims']})"
+        )
+    fold = function if ufunc is None else ufunc.reduce
     return gate(
-        name, "x", family="reduce", evaluate=lambda x, **attrs: function(x, **attrs),
+        name, "x", family="reduce",
+        evaluate=lambda x, **attrs: (fold if x.__class__ is np.ndarray else function)(x, **attrs),
         code=lambda attrs, operands: f"np.{name}({{x}}{settings_code(attrs)})",
         **{**settings, **fields},
     )
@@ -140,7 +155,7 @@ TABLE = np.arange(6.0).reshape(2, 3)  # a sample: [[0, 1, 2], [3, 4, 5]]
 UNEVEN = np.array([[1.5, -2.0, 0.25], [-0.5, 3.0, 1.0]])
 
 sum_ = reduction(
-    "sum", np.sum, infer=_summed,
+    "sum", np.sum, np.add, infer=_summed,
     vjp=lambda dout, x, out, axis, keepdims: (
         lambda: spread(dout, shape_of(x), axis, keepdims),
     ),
@@ -176,9 +191,11 @@ def _extreme_back(dout: Any, x: Any, out: Any, axis: Axis, keepdims: bool) -> An
     return where(chosen, spread(share, shape, axis, keepdims), 0)
 
 
-def _extreme(name: str, function: Callable[..., Any], also: Any, which: str) -> Gate:
+def _extreme(
+    name: str, function: Callable[..., Any], ufunc: np.ufunc, also: Any, which: str
+) -> Gate:
     return reduction(
-        name, function, also=(also,), infer=_largest,
+        name, function, ufunc, also=(also,), infer=_largest,
         vjp=lambda dout, x, out, axis, keepdims: (
             lambda: _extreme_back(dout, x, out, axis, keepdims),
         ),
@@ -189,8 +206,8 @@ def _extreme(name: str, function: Callable[..., Any], also: Any, which: str) -> 
     )
 
 
-max_ = _extreme("max", np.max, np.amax, "largest")
-min_ = _extreme("min", np.min, np.amin, "smallest")
+max_ = _extreme("max", np.max, np.maximum, np.amax, "largest")
+min_ = _extreme("min", np.min, np.minimum, np.amin, "smallest")
 
 
 def _prod_back(dout: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
@@ -210,7 +227,7 @@ def _prod_back(dout: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
 
 
 prod: Gate = reduction(
-    "prod", np.prod, infer=_summed,
+    "prod", np.prod, np.multiply, infer=_summed,
     vjp=lambda dout, x, out, axis, keepdims: (lambda: _prod_back(dout, x, axis, keepdims),),
     words="swaps: each number of {x} gets {dout} times the product of the others",
     samples=(
