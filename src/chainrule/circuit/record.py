@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.circuit.types import TYPES, WEAK, Type, intern_type
+from chainrule.circuit.types import TYPES, WEAK, Type, intern_type, type_id
 from chainrule.errors import UnsupportedError
 
 Attrs = tuple[tuple[str, Any], ...]
@@ -190,6 +190,27 @@ def kind_id(gate: Gate, attrs: Attrs, type_id: int) -> int:
         by_partials = gate.vjp is None and not attrs
         differentiable = gate.is_differentiable and t.is_inexact
         KINDS.append(Kind(gate, dict(attrs), t, type_id, attrs, differentiable, by_partials))
+    return found
+
+
+_KIND_OF: dict[tuple[Any, ...], int] = {}
+_OF_ONE_TYPE = {*WEAK, np.float64, np.float32}  # classes whose values all have the same type
+
+
+def kind_of(gate: Gate, attrs: Mapping[str, Any], value: Any) -> int:
+    """The kind of a gate with these attrs that gave this value."""
+    cls = value.__class__
+    settings = repr(attrs) if attrs else ""  # as they came: sorting them costs more than the rest
+    key: tuple[Any, ...]
+    if cls is np.ndarray:
+        key = (gate.id, settings, value.shape, value.dtype)
+    elif cls in _OF_ONE_TYPE:
+        key = (gate.id, settings, cls)
+    else:
+        return kind_id(gate, attrs_key(attrs), type_id(value))
+    found = _KIND_OF.get(key)
+    if found is None:
+        found = _KIND_OF[key] = kind_id(gate, attrs_key(attrs), type_id(value))
     return found
 
 

@@ -26,8 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.circuit.circuit import NOTHING, Circuit, Region
-from chainrule.circuit.record import CONSTANT, INPUT, KINDS, kind_id
-from chainrule.circuit.types import type_id
+from chainrule.circuit.record import CONSTANT, INPUT, KINDS, kind_of
 from chainrule.errors import TraceError
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ _births = itertools.count(1)
 WIDTH = 5  # integers a row
 CHUNK = WIDTH * 8192  # a log longer than this is packed
 LEAF = (NOTHING,) * (WIDTH - 1)
+NO_ATTRS: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Trace:
         """A new input holding a value; its wire."""
         if self.copies and isinstance(value, np.ndarray):
             value = value.copy()
-        wire = self._leaf(kind_id(INPUT, (), type_id(value)), value)
+        wire = self._leaf(kind_of(INPUT, NO_ATTRS, value), value)
         self.inputs.append(wire)
         if name is not None:
             self.names[wire] = (name,)
@@ -101,7 +101,7 @@ class Trace:
         if self.copies and isinstance(value, np.ndarray):
             self.captured[len(self.values)] = value
             value = value.copy()
-        return self._leaf(kind_id(CONSTANT, (), type_id(value)), value)
+        return self._leaf(kind_of(CONSTANT, NO_ATTRS, value), value)
 
     def _leaf(self, kind: int, value: Any) -> int:
         wire = len(self.values)
@@ -115,19 +115,16 @@ class Trace:
             self.make_room()
         if frame is not self.frame:
             self.enter(frame)
-        first, second = self._pair(operands)
+        count = len(operands)
+        if count > 2:
+            self.spill.append(tuple(operands))
+            first, second = -1 - len(self.spill), NOTHING
+        else:
+            first, second = operands[0], operands[1] if count == 2 else NOTHING
         wire = len(self.values)
         self.values.append(value)
         self.log += (kind, first, second, self.call, frame.f_lasti)
         return wire
-
-    def _pair(self, operands: Sequence[int]) -> tuple[int, int]:
-        if len(operands) == 2:
-            return operands[0], operands[1]
-        if len(operands) == 1:
-            return operands[0], NOTHING
-        self.spill.append(tuple(operands))
-        return -1 - len(self.spill), NOTHING
 
     def make_room(self) -> None:
         """Pack the log into arrays; or, when the trace is closed, refuse."""

@@ -14,9 +14,9 @@ from chainrule.circuit.record import (
     BY_SCIPY,
     CONSTANT,
     Gate,
-    attrs_key,
     gate_of,
     kind_id,
+    kind_of,
 )
 from chainrule.circuit.types import FLOAT, TYPES, WEAK, Type, is_number, type_id
 from chainrule.errors import ShapeError, TraceError, UnsupportedError
@@ -50,6 +50,11 @@ class Traced(Carrier):
     def type(self) -> Type:
         """Shape, dtype and weakness."""
         return TYPES[self.type_id]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes."""
+        return self.value.shape if self.value.__class__ not in WEAK else ()
 
     def apply(self, gate: Gate, operands: Sequence[Any], attrs: Mapping[str, Any]) -> "Traced":
         """Record one stage in this trace; other operands become constants."""
@@ -209,10 +214,13 @@ def call(gate: Gate, frame: Any, *args: Any, **kwargs: Any) -> Any:
 
 def youngest(operands: Sequence[Any]) -> Trace:
     """The trace that records: of all operands' traces the one born last."""
-    traces = [x.trace for x in operands if isinstance(x, Traced)]
-    if not traces:
+    found: Trace | None = None
+    for x in operands:
+        if isinstance(x, Traced) and (found is None or x.trace.birth > found.birth):
+            found = x.trace
+    if found is None:
         raise _cannot("a traced value was passed inside a list", "pass it as the argument itself")
-    return max(traces, key=lambda t: t.birth)
+    return found
 
 
 def record(
@@ -226,14 +234,15 @@ def record(
     """Compute a stage's value and record it. By a ufunc, Python numbers give NumPy's."""
     if not trace.is_open:
         raise finished(where(frame))
-    wires = [
-        x.wire if isinstance(x, Traced) and x.trace is trace else _capture(trace, x, gate, frame)
-        for x in operands
-    ]
-    values = [trace.values[w] for w in wires]
-    if trace.regions:  # it may have let go of a value that its carrier still holds
-        pairs = zip(operands, values, strict=True)
-        values = [x.value if isinstance(x, Traced) and x.trace is trace else v for x, v in pairs]
+    wires = []
+    values = []
+    for x in operands:
+        if isinstance(x, Traced) and x.trace is trace:
+            wires.append(x.wire)
+            values.append(x.value)
+        else:
+            wires.append(_capture(trace, x, gate, frame))
+            values.append(trace.values[wires[-1]])
     try:
         if ufunc is not None:
             value = ufunc(*values)
@@ -245,7 +254,7 @@ def record(
         raise type(error)(f"{error}{where(frame)}") from None
     except (ValueError, TypeError) as error:
         raise _explained(gate, values, attrs, error, frame) from error
-    kind = kind_id(gate, attrs_key(attrs), type_id(value))
+    kind = kind_of(gate, attrs, value)
     return traced(trace, trace.record(kind, wires, value, frame), value)
 
 
@@ -265,6 +274,8 @@ def _explained(
 
 def _capture(trace: Trace, value: Any, gate: Gate, frame: Any) -> int:
     """A constant for a value from outside the trace."""
+    if value.__class__ is np.ndarray and value.shape and value.dtype.kind in "fiub":
+        return trace.constant(value)  # as it stands; what is below gives the same, later
     if isinstance(value, Traced):
         if not value.trace.is_open:
             raise finished(where(frame))
