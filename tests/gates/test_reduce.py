@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.circuit.record import BY_NAME
 from chainrule.errors import ShapeError, UnsupportedError
 
 RNG = np.random.default_rng(5)
@@ -141,3 +142,16 @@ def test_empty_arrays(shape):
 def test_what_is_refused(f, error, says):
     with pytest.raises(error, match=says):
         cr.grad(lambda x: np.sum(f(x)))(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "max", "min"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int8, np.bool_])
+def test_what_runs_gives_the_bits_of_the_function(name, dtype):
+    gate = BY_NAME[name]
+    x = np.linspace(-1.5, 2.5, 60).reshape(3, 4, 5).astype(dtype)
+    for axis, keepdims in ((None, False), ((1,), True), ((0, 2), False)):
+        attrs = {"axis": axis, "keepdims": keepdims}
+        wanted = getattr(np, name)(x, **attrs)
+        quick = eval(gate.quick_code(attrs, ()).format(x="x"), {"np": np, "x": x})
+        for found in (quick, gate.evaluate(x, **attrs)):
+            assert found.dtype == wanted.dtype and found.tobytes() == wanted.tobytes()
