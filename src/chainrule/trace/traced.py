@@ -274,7 +274,10 @@ def _explained(
 
 def _capture(trace: Trace, value: Any, gate: Gate, frame: Any) -> int:
     """A constant for a value from outside the trace."""
-    if value.__class__ is np.ndarray and value.shape and value.dtype.kind in "fiub":
+    cls = value.__class__
+    if cls is float or (cls is int and -EXACT <= value <= EXACT) or (
+        cls is np.ndarray and value.shape and value.dtype.kind in "fiub"
+    ):
         return trace.constant(value)  # as it stands; what is below gives the same, later
     if isinstance(value, Traced):
         if not value.trace.is_open:
