@@ -173,6 +173,14 @@ def test_simplify_keeps_each_bit(f, x):
     assert a.tobytes() == b.tobytes() or (np.isnan(a) and np.isnan(b))
 
 
+def test_a_number_is_cast_before_it_is_spread():
+    W = np.array([0.3, -2.0, 7.0], np.float32)
+    w = cr.circuit(lambda W: 0.1 * (W * W).sum())(W)
+    texts = [line.text for line in w.code().backward]
+    assert texts == ["dW = W * np.float32(0.1)", "dW += W * np.float32(0.1)"]
+    assert w["W"].grad.tobytes() == (2 * W * np.float32(0.1)).tobytes()
+
+
 def test_the_driver_refuses_a_rule_that_changes_a_type():
     rules = Rules()
 

@@ -44,7 +44,8 @@ def literal(value: Any) -> Text:
         dtype = "" if value.dtype in (np.float64, np.int64) else f", np.{value.dtype.name}"
         return Text(f"np.array({' '.join(numbers.split())}{dtype})", ATOM)
     if isinstance(value, np.generic):
-        return Text(f"np.{value.dtype.name}({value.item()!r})", ATOM)
+        digits = str(value) if np.isfinite(value) else literal(value.item()).source
+        return Text(f"np.{value.dtype.name}({digits})", ATOM)
     if isinstance(value, float) and not math.isfinite(value):
         name = "nan" if value != value else "inf"
         return Text(f"-np.{name}" if value < 0 else f"np.{name}", UNARY if value < 0 else ATOM)

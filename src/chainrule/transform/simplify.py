@@ -15,7 +15,7 @@ from chainrule.transform.rewrite import ANY, Context, Rules, rewrite
 
 rule = Rules()
 multiply, negate, power = BY_NAME["multiply"], BY_NAME["negate"], BY_NAME["power"]
-where, broadcast_to = BY_NAME["where"], BY_NAME["broadcast_to"]
+where, broadcast_to, cast = BY_NAME["where"], BY_NAME["broadcast_to"], BY_NAME["cast"]
 
 
 def simplify(circuit: Circuit, **settings: Any) -> Circuit:
@@ -66,6 +66,19 @@ def decided(c: Context, kind: Kind, condition: Handle, x: Handle, y: Handle) -> 
 def already_wide(c: Context, kind: Kind, x: Handle) -> Any:
     """broadcast_to(x, shape of x)  ->  x"""
     return x if x.type == kind.type else None
+
+
+@rule(cast)
+def cast_once(c: Context, kind: Kind, x: Handle) -> Any:
+    """cast(broadcast_to(y))  ->  broadcast_to(cast(y)), and of a literal the number in its dtype"""
+    inner = c.made_by(x, broadcast_to)
+    if not inner:
+        return None
+    literal = c.literal(inner[0])
+    if literal is None:
+        return broadcast_to(cast(inner[0], **kind.attrs), shape=kind.type.shape)
+    number = Handle(c.builder, c.builder.constant(kind.type.dtype.type(literal)))
+    return broadcast_to(number, shape=kind.type.shape)
 
 
 def computed_now(c: Context, kind: Kind, *operands: Handle) -> Any:
