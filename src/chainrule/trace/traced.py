@@ -366,7 +366,7 @@ def _binary(gate: Gate, *, reflected: bool) -> Callable[[Any, Any], Any]:
             kind = float_kind
         elif cls is np.ndarray:
             kind = kinds.get((value.shape, value.dtype)) or new_kind(value)
-        elif cls is np.float64:
+        elif cls is np.float64 or cls is np.float32:
             kind = kinds.get(cls) or new_kind(value)
         else:  # refused, complex, or a value of an older trace
             return _slow(gate, (other, self) if reflected else (self, other), frame)
