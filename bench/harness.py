@@ -60,6 +60,7 @@ def compare(
     target: float = 0.01,
     warm_up: int = 3,
     pinned: bool = True,
+    singles: int = 0,
 ) -> dict[str, Timing]:
     """Timings of the candidates by name, after printing them as a table.
 
@@ -68,6 +69,8 @@ def compare(
     target: seconds for one measurement, long beside the clock's steps and short beside drift.
     warm_up: calls before the first measurement; three pass a compilation on the second call.
     pinned: keep all candidates on one core; False for those that use several threads.
+    singles: a measurement is the fastest of so many single calls, instead of a mean over `target`:
+    for calls of 0.1 ms and more on a machine that others use too, who can only add time.
     """
     if reference is not None and reference not in candidates:
         raise ValueError(f"reference {reference!r} is not one of {', '.join(candidates)}")
@@ -75,7 +78,7 @@ def compare(
     for name in candidates:
         if name not in present:
             print(f"{name}: not installed, skipped")
-    timings = measure(present, rounds, target, warm_up, pinned)
+    timings = measure(present, rounds, target, warm_up, pinned, singles)
     if timings:
         print(table(timings, reference if reference in timings else next(iter(timings))))
     return timings
@@ -83,14 +86,16 @@ def compare(
 
 def measure(
     candidates: Mapping[str, Candidate], rounds: int, target: float, warm_up: int,
-    pinned: bool = True,
+    pinned: bool = True, singles: int = 0,
 ) -> dict[str, Timing]:
     samples: dict[str, list[float]] = {name: [] for name in candidates}
     with one_core() if pinned else nullcontext():
         calls = {name: calibrate(call, target, warm_up) for name, call in candidates.items()}
         for _ in range(rounds):
             for name, call in candidates.items():
-                samples[name].append(elapsed(call, calls[name]) / calls[name])
+                samples[name].append(
+                    fastest(call, singles) if singles else elapsed(call, calls[name]) / calls[name]
+                )
     return {name: Timing(name, calls[name], tuple(samples[name])) for name in candidates}
 
 
@@ -102,6 +107,16 @@ def calibrate(call: Candidate, target: float, warm_up: int) -> int:
     while (seconds := elapsed(call, calls)) < target / 2:
         calls *= 2
     return max(1, round(calls * target / seconds))
+
+
+def fastest(call: Candidate, count: int) -> float:
+    """Seconds of the fastest of so many calls."""
+    seconds = []
+    for _ in range(count):
+        start = perf_counter()
+        call()
+        seconds.append(perf_counter() - start)
+    return min(seconds)
 
 
 def elapsed(call: Candidate, calls: int) -> float:

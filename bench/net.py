@@ -92,11 +92,11 @@ def torch_runs(torch: Any, weights: Any, images: Any, labels: Any) -> dict[str, 
 
 def run(quick: bool) -> None:
     """Print for each dtype and batch the time of a call, on one core and then on all."""
-    rounds = 5 if quick else 31
+    settings: Any = {"rounds": 31 if quick else 301, "singles": 8, "reference": "chainrule"}
     for dtype in (np.float64, np.float32):
         for batch in (1, 64):
             print(f"{np.dtype(dtype).name}, batch of {batch}, one core:")
-            compare(candidates(dtype, batch), rounds=rounds, reference="chainrule")
+            compare(candidates(dtype, batch), **settings)
             print()
     torch = peer("torch")
     if torch is None:
@@ -106,7 +106,7 @@ def run(quick: bool) -> None:
         for batch in (1, 64):
             print(f"float64, batch of {batch}, two cores, torch on 2 threads, NumPy on 1:")
             runs = {k: v for k, v in candidates(np.float64, batch).items() if k != "autograd"}
-            compare(runs, rounds=rounds, reference="chainrule", pinned=False)
+            compare(runs, **settings, pinned=False)
             print()
     finally:
         torch.set_num_threads(1)
