@@ -53,6 +53,12 @@ def test_an_integer_array_says_what_to_write():
         cr.grad(lambda weights: (weights * weights).sum())(np.arange(3))
 
 
+def test_a_leaf_of_an_argument_is_named_by_the_way_to_it():
+    weights = {"W": [1.0, np.arange(3)]}
+    with pytest.raises(DTypeError, match="weights_W1 is an integer array"):
+        cr.grad(lambda weights: weights["W"][0])(weights)
+
+
 def test_a_complex_array_is_refused():
     with pytest.raises(DTypeError, match="complex"):
         cr.grad(lambda x: x.sum())(np.ones(2) * 1j)
