@@ -271,9 +271,9 @@ def _index_back(dout: Any, x: Any, arrays: Sequence[Any], key: Key) -> Any:
 @lru_cache(maxsize=4096)
 def _block_begins(key: Key, rank: int) -> int:
     """Where in x[key] the axes of its index arrays stand: in their place, or first of all."""
-    seven = np.zeros(7, np.intp)
+    sevens = [np.zeros(7, np.intp) for k in key if isinstance(k, str) and k != "..."]
     items = [0 if isinstance(k, int) else (None,) * 3 if isinstance(k, tuple) else k for k in key]
-    return np.zeros((1,) * rank)[_filled(tuple(items), [seven] * len(key))].shape.index(7)
+    return np.zeros((1,) * rank)[_filled(tuple(items), sevens)].shape.index(7)
 
 
 def _with_rows(
