@@ -1,12 +1,15 @@
 """What gates mean: one definition per gate, by family. Importing it loads the catalogue."""
 
 from chainrule.gates import (
+    along,
     choose,
     contract,
+    diagonal,
     elementwise,
     functions,
     index,
     join,
+    keys,
     move,
     reduce,
     sigmoid,
@@ -14,12 +17,15 @@ from chainrule.gates import (
 )
 
 __all__ = [
+    "along",
     "choose",
     "contract",
+    "diagonal",
     "elementwise",
     "functions",
     "index",
     "join",
+    "keys",
     "move",
     "reduce",
     "sigmoid",

@@ -22,7 +22,7 @@ from chainrule.circuit.record import BY_COUNT, Gate
 from chainrule.circuit.types import Type, promote
 from chainrule.errors import ShapeError
 from chainrule.gates.define import gate
-from chainrule.gates.index import diagonal
+from chainrule.gates.diagonal import diagonal
 from chainrule.gates.move import (
     Bound,
     Shape,

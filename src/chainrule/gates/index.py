@@ -1,25 +1,15 @@
-"""Gates that pick numbers out of an array: their backward pass puts dout where they came from.
+"""Gates that pick numbers out of an array by a key: dout goes back where they came from.
 
 | gate                  | out                          | x gets                                |
 |-----------------------|------------------------------|---------------------------------------|
 | index                 | x[1:3, 0]                    | zeros with dout in that box           |
 | index_1, index_2, ... | x[i], x[i, :, j]             | dout added up at the places picked    |
-| take                  | x[:, i], or i of all numbers | dout added up at the places picked    |
-| take_along_axis       | one pick per row             | dout added up at the places picked    |
-| pad                   | x with a border              | dout without the border               |
 | scatter_add           | zeros, x added at places     | dout picked at the places             |
-| add_along_axis        | the same, along one axis     | dout picked at the places             |
-| diagonal, trace, diag | the diagonal, its sum; or a  | dout on the diagonal; or its diagonal |
-|                       | matrix with that diagonal    |                                       |
-| nonzero               | where a mask is true         | nothing: places are flat              |
-
-A key is kept in the settings as a tuple: integers, None, "...", a slice as (start, stop, step), and
-for each index array the name of the input that holds it. Masks become index arrays first.
+| pad                   | x with a border              | dout without the border               |
 """
 
-import operator
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache
+from collections.abc import Mapping, Sequence
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -27,113 +17,40 @@ import numpy as np
 
 from chainrule.circuit.record import BY_COUNT, Gate
 from chainrule.circuit.types import Type
-from chainrule.errors import ShapeError, UnsupportedError
+from chainrule.errors import ShapeError
 from chainrule.gates.define import gate
-from chainrule.gates.move import (
-    Bound,
-    Shape,
-    broadcast_to,
-    chosen,
-    expand_dims,
-    flip,
-    moveaxis,
-    one_axis,
-    ravel,
-    reshape,
-    shape_of,
-    some_axes,
-    tril,
-    triu,
-    tuple_text,
+from chainrule.gates.keys import (
+    Key,
+    box_of,
+    dummy,
+    filled,
+    key_text,
+    names_of_indices,
+    no_such_place,
+    whole_masks,
 )
-
-Key = tuple[Any, ...]
-Box = list[range]  # per axis, the places picked
+from chainrule.gates.move import Bound, Shape, chosen, flip, reshape, shape_of, tuple_text
 
 _X = np.arange(12.0).reshape(3, 4) - 5
-_ROWS, _COLUMNS = np.array([2, 0, 2, -1]), np.array([1, 0, 1, -4])  # one place twice
-
-
-# ---- keys
-
-
-@lru_cache(maxsize=4096)
-def _python_key(key: Key) -> Key:
-    """The key as Python has it, the names of index arrays left standing."""
-    return tuple(_python_item(item) for item in key)
-
-
-def _python_item(item: Any) -> Any:
-    if item == "...":
-        return Ellipsis
-    return slice(*item) if isinstance(item, tuple) else item
-
-
-def _filled(key: Key, arrays: Sequence[Any]) -> Key:
-    """The key with its index arrays, which it names in the order of the inputs."""
-    if not arrays:
-        return _python_key(key)
-    rest = iter(arrays)
-    return tuple(next(rest) if isinstance(k, str) else k for k in _python_key(key))
-
-
-def key_text(key: Key) -> str:
-    """The key as source, index arrays as placeholders; empty for the empty key."""
-    return ", ".join(map(_item_text, key))
-
-
-def _item_text(item: Any) -> str:
-    if isinstance(item, tuple):
-        start, stop, step = ("" if n is None else str(n) for n in item)
-        return f"{start}:{stop}" + (f":{step}" if step else "")
-    return item if item == "..." else f"{{{item}}}" if isinstance(item, str) else str(item)
-
-
-def names_of_indices(count: int) -> tuple[str, ...]:
-    """Names of the index arrays: i, j, k, or i1, i2 ... where there are more."""
-    return ("i", "j", "k")[:count] if count <= 3 else tuple(f"i{n + 1}" for n in range(count))
-
-
-def _picked(pick: Callable[..., Any], x: Any, *how: Any, name: str) -> Any:
-    """What is picked, or ShapeError naming the shape."""
-    try:
-        return pick(x, *how)
-    except IndexError as error:
-        raise _no_such_place(name, np.shape(x), error) from None
-
-
-def _no_such_place(what: str, shape: Shape, error: IndexError) -> ShapeError:
-    return ShapeError(
-        f"{what} does not fit x of shape {list(shape)}: {error}\n"
-        "  An axis of n numbers has places 0 to n - 1, and -n to -1 from its end."
-    )
-
-
-def _dummy(shape: Shape) -> Any:
-    return np.broadcast_to(np.zeros((), np.bool_), shape)  # an array without memory
-
+ROWS, COLUMNS = np.array([2, 0, 2, -1]), np.array([1, 0, 1, -4])  # one place twice
 
 def _evaluate_index(x: Any, *arrays: Any, key: Key) -> Any:
     try:
-        return x[_filled(key, arrays)][()]
+        return x[filled(key, arrays)][()]
     except IndexError as error:
         written = key_text(key).replace("{", "").replace("}", "")
-        raise _no_such_place(f"x[{written}]", x.shape, error) from None
+        raise no_such_place(f"x[{written}]", x.shape, error) from None
 
 
 def _index_type(types: Sequence[Type], *, key: Key) -> Type:
     x, *indices = types
     arrays = [np.zeros(t.shape, np.intp) for t in indices]
-    return Type(_evaluate_index(_dummy(x.shape), *arrays, key=key).shape, x.dtype)
-
-
-# ---- from what the user writes to a key
-
+    return Type(_evaluate_index(dummy(x.shape), *arrays, key=key).shape, x.dtype)
 
 def _bind_index(x: Any, key: Any) -> Bound:
     if getattr(getattr(x, "type", None), "weak", False):
         raise TypeError("a plain number has no parts")
-    items = _whole_masks(key if isinstance(key, tuple) else (key,), shape_of(x))
+    items = whole_masks(key if isinstance(key, tuple) else (key,), shape_of(x))
     arrays = [item for item in items if hasattr(item, "shape")]
     names = iter(names_of_indices(len(arrays)))
     found = tuple(next(names) if hasattr(item, "shape") else item for item in items)
@@ -142,90 +59,7 @@ def _bind_index(x: Any, key: Any) -> Bound:
     return (x,), {"key": found}
 
 
-def _whole_masks(items: Key, shape: Shape) -> list[Any]:
-    """Settings and index arrays, each mask replaced by the places where it is true."""
-    found: list[Any] = []
-    encoded = [_encoded(item) for item in items]
-    widths = [max(1, item.ndim) if _is_mask(item) else item is not None for item in encoded]
-    named = [item.__class__ is str for item in encoded]  # "..." stands for all other axes
-    spare = len(shape) - sum(w for w, rest in zip(widths, named, strict=True) if not rest)
-    at = 0
-    for item, width, is_rest in zip(encoded, widths, named, strict=True):
-        if _is_mask(item):
-            found += _places(item, shape[at : at + width])
-        else:
-            found.append(item)
-        at += spare if is_rest else width
-    return found
-
-
-def _is_mask(item: Any) -> bool:
-    return hasattr(item, "shape") and item.dtype.kind == "b"
-
-
-def _encoded(item: Any) -> Any:
-    if isinstance(item, bool | np.bool_):
-        raise TypeError("True and False are not places; write x[None] or a mask of x's shape")
-    if isinstance(item, slice):
-        return tuple(
-            None if n is None else operator.index(n) for n in (item.start, item.stop, item.step)
-        )
-    if item is None:
-        return None
-    if item is Ellipsis:
-        return "..."
-    if isinstance(item, list | tuple):
-        item = np.asarray(item)
-    if isinstance(item, np.ndarray) and item.size == 0 and item.dtype.kind != "b":
-        item = item.astype(np.int32)  # NumPy reads [] as floats; source shows this dtype
-    if isinstance(item, np.generic | np.ndarray) and not item.ndim:
-        item = item.item()
-    if not hasattr(item, "dtype"):
-        if not isinstance(item, int):
-            raise TypeError(f"{item!r} is no place: use whole numbers, slices or arrays of them")
-        return item
-    if item.dtype.kind not in "iub":
-        raise TypeError(f"an array of {item.dtype} is no index: use whole numbers or a mask")
-    return item
-
-
-def _places(mask: Any, part: Shape) -> list[Any]:
-    """Index arrays of the places where a mask is true."""
-    if mask.shape != part:
-        raise ShapeError(
-            f"a mask needs the shape of what it picks from: the mask is {list(mask.shape)}, "
-            f"and these axes of x are {list(part)}"
-        )
-    if isinstance(mask, np.ndarray):
-        return [_encoded(places) for places in np.nonzero(mask)]
-    count = int(np.count_nonzero(_plain(mask)))
-    return [nonzero(mask, axis=axis, count=count) for axis in range(mask.ndim)]
-
-
-def _plain(mask: Any) -> Any:
-    """The array a traced value holds, through all traces."""
-    while not isinstance(mask, np.ndarray):
-        if not hasattr(mask, "value"):
-            raise UnsupportedError("a mask picks as many numbers as it happens to have true")
-        mask = mask.value
-    return mask
-
-
 # ---- index and its gradient
-
-
-def box_of(key: Key, shape: Shape) -> Box | None:
-    """Per axis the places that a key of integers and slices picks; None for index arrays."""
-    items = [item for item in key if item is not None]
-    if any(isinstance(item, str) and item != "..." for item in items):
-        return None
-    at = items.index("...") if "..." in items else len(items)
-    free = len(shape) - len(items) + ("..." in items)
-    items[at : at + 1] = [(None, None, None)] * free
-    return [
-        range(n)[slice(*item)] if isinstance(item, tuple) else range(item % n, item % n + 1)
-        for item, n in zip(items, shape, strict=True)
-    ]
 
 
 def _index_back(dout: Any, x: Any, arrays: Sequence[Any], key: Key) -> Any:
@@ -248,7 +82,7 @@ def _index_back(dout: Any, x: Any, arrays: Sequence[Any], key: Key) -> Any:
     return pad(dout, pad_width=widths, value=0.0) if any(map(any, widths)) else dout
 
 
-# Keys to test with; the index arrays are _ROWS and _COLUMNS.
+# Keys to test with; the index arrays are ROWS and COLUMNS.
 _KEYS: dict[int, tuple[Key, ...]] = {
     0: ((1,), ((0, 2, None), -1), ((None, None, 2),), ("...", None, (-3, None, -1)), (),
         (2, (3, 0, -2))),
@@ -273,7 +107,7 @@ def indexing(count: int) -> Gate:
             lambda: _index_back(dout, x, rest[:-1], key), *(None,) * count,
         ),
         words=words,
-        samples=((_X, *(_ROWS, _COLUMNS)[:count]),) if count in _KEYS else (),
+        samples=((_X, *(ROWS, COLUMNS)[:count]),) if count in _KEYS else (),
         sample_attrs=tuple({"key": key} for key in _KEYS.get(count, ())),
         error_samples=((np.zeros(()),),) if not count else (),
     )
@@ -285,18 +119,18 @@ index = indexing(0)
 # ---- adding up at places
 
 
-def _added(positions: Any, x: Any, shape: Shape) -> Any:
+def added(positions: Any, x: Any, shape: Shape) -> Any:
     """Zeros of a shape, with every number of x added at its position in C order; in float64."""
     total = np.bincount(np.ravel(positions), np.ravel(x), prod(shape))
     return total.astype(np.float64, copy=False).reshape(shape)  # of nothing it is of integers
 
 
-def _positions(shape: Shape) -> Any:
+def positions_of(shape: Shape) -> Any:
     return np.arange(prod(shape)).reshape(shape)
 
 
-def _added_text(picked: str, shape: Shape, flat: bool) -> str:
-    """Source of `_added`; picked: how positions are picked from the array of all, at %s.
+def added_text(picked: str, shape: Shape, flat: bool) -> str:
+    """Source of `added`; picked: how positions are picked from the array of all, at %s.
 
     flat: x is a vector already.
     """
@@ -306,7 +140,7 @@ def _added_text(picked: str, shape: Shape, flat: bool) -> str:
     return f"np.bincount({added}, {prod(shape)}){again}"
 
 
-def _as_wide(types: Sequence[Type], *, shape: Shape, **_: Any) -> Type:
+def as_wide(types: Sequence[Type], *, shape: Shape, **_: Any) -> Type:
     return Type(shape, np.dtype(np.float64))  # bincount's
 
 
@@ -319,18 +153,18 @@ def scattering(count: int) -> Gate:
     return gate(
         f"scatter_add_{count}" if count else "scatter_add", " ".join(back.inputs),
         family="scatter", symbol="[]+=",
-        evaluate=lambda x, *arrays, key, shape, flat: _added(
-            _positions(shape)[_filled(key, arrays)], x, shape
+        evaluate=lambda x, *arrays, key, shape, flat: added(
+            positions_of(shape)[filled(key, arrays)], x, shape
         ),
-        infer=_as_wide,
-        code=lambda attrs, operands: _added_text(
+        infer=as_wide,
+        code=lambda attrs, operands: added_text(
             f"%s[{key_text(attrs['key']) or '...'}]", attrs["shape"], attrs["flat"]
         ),
         vjp=lambda dout, x, *rest, key, shape, flat: (
             lambda: back(dout, *rest[:-1], key=key), *(None,) * count,
         ),
         words="gives {x} what {dout} has at the places it was added to",
-        samples=((x, *(_ROWS, _COLUMNS)[:count]),) if key else (),
+        samples=((x, *(ROWS, COLUMNS)[:count]),) if key else (),
         sample_attrs=({"key": tuple(key), "shape": (5,) if count == 1 else (3, 4),
                        "flat": count > 0},),
     )
@@ -341,137 +175,7 @@ index_1, index_2, scatter_add_1, scatter_add_2 = (
     made(count) for made in (indexing, scattering) for count in (1, 2)
 )
 
-
-def _is_true(mask: Any, axis: int, count: int) -> Any:
-    found = np.nonzero(mask)[axis]
-    if len(found) != count:
-        raise ShapeError(
-            f"this mask of shape {list(np.shape(mask))} is true at {len(found)} places, and was at "
-            f"{count} when the circuit was made; trace the function again"
-        )
-    return found
-
-
-nonzero = gate(
-    "nonzero", "x", family="gather", evaluate=_is_true,
-    infer=lambda types, *, axis, count: Type((count,), np.dtype(np.intp)),
-    code=lambda attrs, operands: f"np.nonzero({{x}})[{attrs['axis']}]",
-    words="gives places, which are flat: nothing flows back",
-    samples=((np.array([[True, False], [True, True]]),),),
-    sample_attrs=({"axis": 0, "count": 3}, {"axis": 1, "count": 3}),
-)
-
-
-# ---- picking along one axis
-
-
-def _only(settings: Mapping[str, Any]) -> None:
-    """TypeError for NumPy's settings that are not None: they would be lost."""
-    given = [name for name, value in settings.items() if value is not None]
-    if given:
-        raise TypeError(f"without {', '.join(given)}=, please")
-
-
-def _bind_take(
-    a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise"
-) -> Bound:
-    _only({"out": out, "mode": None if mode == "raise" else mode})
-    found = None if axis is None else one_axis(axis, shape_of(a), "take")
-    return (a, _encoded(indices)), {"axis": found}
-
-
-def _take(x: Any, i: Any, axis: int | None) -> Any:
-    return _picked(np.take, x, i, axis, name=f"take of {list(np.shape(i))} places")
-
-
-def _take_type(types: Sequence[Type], *, axis: int | None) -> Type:
-    x, i = types
-    return Type(_take(_dummy(x.shape), np.zeros(i.shape, np.intp), axis).shape, x.dtype)
-
-
-def _take_back(dout: Any, x: Any, i: Any, axis: int | None) -> Any:
-    shape, flat = shape_of(x), len(shape_of(dout)) == 1
-    if not prod(shape_of(dout)):
-        return None
-    if axis is None:
-        every = scatter_add_1(dout, i, key=("i",), shape=(prod(shape),), flat=flat)
-        return reshape(every, shape=shape)
-    return scatter_add_1(
-        dout, i, key=((None, None, None),) * axis + ("i",), shape=shape, flat=flat
-    )
-
-
-def _axis_text(axis: int | None) -> str:
-    return "" if axis is None else f", axis={axis}"
-
-
-take = gate(
-    "take", "x i", family="gather", evaluate=_take, infer=_take_type,
-    code=lambda attrs, operands: f"np.take({{x}}, {{i}}{_axis_text(attrs['axis'])})",
-    numpy=(np.take,), method="take", bind=_bind_take,
-    vjp=lambda dout, x, i, out, axis: (lambda: _take_back(dout, x, i, axis), None),
-    words="adds {dout} up at the places taken from {x}; places never taken get 0",
-    samples=((_X, _ROWS),), sample_attrs=({"axis": None}, {"axis": 0}, {"axis": 1}),
-    error_samples=((np.zeros((0, 2)), _ROWS),),
-)
-
-
-def _bind_along(arr: Any, indices: Any, axis: Any = -1) -> Bound:
-    indices = _encoded(indices)
-    if axis is None:
-        arr, axis = ravel(arr), 0
-    shape = shape_of(arr)
-    if len(shape_of(indices)) != len(shape):
-        raise ShapeError(
-            f"take_along_axis needs as many axes on both sides: x is {list(shape)}, and the "
-            f"indices are {list(shape_of(indices))}"
-        )
-    return (arr, indices), {"axis": one_axis(axis, shape, "take_along_axis")}
-
-
-def _along(x: Any, i: Any, axis: int) -> Any:
-    name = f"take_along_axis of {list(i.shape)} places"
-    return _picked(np.take_along_axis, x, i, axis, name=name)
-
-
-def _along_type(types: Sequence[Type], *, axis: int) -> Type:
-    x, i = types
-    return Type(_along(_dummy(x.shape), np.zeros(i.shape, np.intp), axis).shape, x.dtype)
-
-
-_BEST = np.array([[3], [0], [-1]])  # one pick per row of _X
-
-take_along_axis: Gate = gate(
-    "take_along_axis", "x i", family="gather", evaluate=_along, infer=_along_type,
-    code=lambda attrs, operands: f"np.take_along_axis({{x}}, {{i}}, {attrs['axis']})",
-    numpy=(np.take_along_axis,), bind=_bind_along,
-    vjp=lambda dout, x, i, out, axis: (
-        lambda: add_along_axis(dout, i, axis=axis, shape=shape_of(x))
-        if prod(shape_of(dout)) else None, None,
-    ),
-    words="adds {dout} up at the places taken from {x}; places never taken get 0",
-    samples=((_X, _BEST), (_X, np.array([[1, 1, 0, 3], [0, 2, 2, 2], [1, 1, 1, 1]]))),
-    sample_attrs=({"axis": 1},),
-    error_samples=((_X, np.zeros((2, 2), np.intp)),),
-)
-add_along_axis: Gate = gate(
-    "add_along_axis", "x i", family="scatter", symbol="[]+=",
-    evaluate=lambda x, i, axis, shape: _added(
-        np.take_along_axis(_positions(shape), i, axis), x, shape
-    ),
-    infer=_as_wide,
-    code=lambda attrs, operands: _added_text(
-        f"np.take_along_axis(%s, {{i}}, {attrs['axis']})", attrs["shape"], False
-    ),
-    vjp=lambda dout, x, i, out, axis, shape: (
-        lambda: take_along_axis(dout, i, axis=axis), None,
-    ),
-    words="gives {x} what {dout} has at the places it was added to",
-    samples=((_X[:, :1], _BEST),), sample_attrs=({"axis": 1, "shape": (3, 4)},),
-)
-
-
-# ---- a border around, and the diagonal
+# ---- a border around
 
 
 def _bind_pad(array: Any, pad_width: Any, mode: str = "constant", **settings: Any) -> Bound:
@@ -532,123 +236,6 @@ pad: Gate = gate(
     sample_attrs=({"pad_width": ((0, 2), (1, 0)), "value": 0.0},
                   {"pad_width": ((1, 1), (0, 0)), "value": -1.5}),
     error_samples=((np.zeros(3),),),
-)
-
-
-def _on_diagonal(dout: Any, shape: Shape, offset: int, axes: tuple[int, int]) -> Any:
-    """Zeros of a shape with dout on the diagonal of two of its axes."""
-    *lead, length = shape_of(dout)
-    if not length:
-        return None
-    rank, n, m = len(lead), shape[axes[0]], shape[axes[1]]
-    if offset >= 0:  # one number per row, then only the diagonal of the rows kept
-        rows = expand_dims(dout, axis=(rank + 1,))
-        spread, border = broadcast_to(rows, shape=(*lead, length, m)), (n - length, 0)
-    else:
-        columns = expand_dims(dout, axis=(rank,))
-        spread, border = broadcast_to(columns, shape=(*lead, n, length)), (0, m - length)
-    if any(border):
-        widths = ((0, 0),) * rank + ((0, border[0]), (0, border[1]))
-        spread = pad(spread, pad_width=widths, value=0.0)
-    return _diagonal_of(spread, offset, axes)
-
-
-def _diagonal_of(spread: Any, offset: int, axes: tuple[int, int]) -> Any:
-    """The diagonal of the last two axes kept, and these two moved to their places."""
-    rank = len(shape_of(spread)) - 2
-    kept = tril(triu(spread, k=offset), k=offset)
-    if axes == (rank, rank + 1):
-        return kept
-    return moveaxis(kept, source=(rank, rank + 1), destination=axes)
-
-
-def _bind_diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Bound:
-    shape = shape_of(a)
-    if len(shape) < 2:
-        raise ShapeError(f"a diagonal is of a matrix, not of shape {list(shape)}")
-    axes = some_axes((axis1, axis2), shape, "diagonal")
-    return (a,), {"offset": int(offset), "axis1": axes[0], "axis2": axes[1]}
-
-
-def _bind_trace(
-    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None
-) -> Bound:
-    _only({"dtype": dtype, "out": out})
-    return _bind_diagonal(a, offset, axis1, axis2)
-
-
-def _diagonal_code(name: str, attrs: Mapping[str, Any]) -> str:
-    values = [attrs["offset"], attrs["axis1"], attrs["axis2"]]
-    shown = values if values[1:] != [0, 1] else values[:1] if values[0] else []
-    return f"np.{name}({', '.join(['{x}', *map(str, shown)])})"
-
-
-def _diagonal_type(types: Sequence[Type], **attrs: int) -> Type:
-    x = types[0]
-    if len(x.shape) < 2:
-        raise ShapeError(f"a diagonal is of a matrix, not of shape {list(x.shape)}")
-    return Type(np.diagonal(_dummy(x.shape), **attrs).shape, x.dtype)
-
-
-def _trace_type(types: Sequence[Type], **attrs: int) -> Type:
-    t = _diagonal_type(types, **attrs)
-    return Type(t.shape[:-1], np.dtype(np.int64) if t.dtype.kind in "ib" else t.dtype)
-
-
-def _trace_back(dout: Any, x: Any, offset: int, axis1: int, axis2: int) -> Any:
-    shape, lead = shape_of(x), shape_of(dout)
-    if lead:
-        dout = expand_dims(dout, axis=(len(lead), len(lead) + 1))
-    spread = broadcast_to(dout, shape=(*lead, shape[axis1], shape[axis2]))
-    return _diagonal_of(spread, offset, (axis1, axis2))
-
-
-_DIAGONALS = ({"offset": 0, "axis1": 0, "axis2": 1}, {"offset": 1, "axis1": 0, "axis2": 1},
-              {"offset": -1, "axis1": 1, "axis2": 0})
-
-diagonal = gate(
-    "diagonal", "x", family="gather", evaluate=np.diagonal, infer=_diagonal_type,
-    code=lambda attrs, operands: _diagonal_code("diagonal", attrs), makes_view=True,
-    numpy=(np.diagonal,), method="diagonal", bind=_bind_diagonal,
-    vjp=lambda dout, x, out, offset, axis1, axis2: (
-        lambda: _on_diagonal(dout, shape_of(x), offset, (axis1, axis2)),
-    ),
-    words="puts {dout} back on the diagonal of {x}; the rest gets 0",
-    samples=((_X,), (np.arange(12.0).reshape(3, 2, 2),)), sample_attrs=_DIAGONALS,
-    error_samples=((np.zeros(3),),),
-)
-trace = gate(
-    "trace", "x", family="gather", evaluate=np.trace, infer=_trace_type,
-    code=lambda attrs, operands: _diagonal_code("trace", attrs),
-    numpy=(np.trace,), bind=_bind_trace,
-    vjp=lambda dout, x, out, **attrs: (lambda: _trace_back(dout, x, **attrs),),
-    words="gives {dout} to every number on the diagonal of {x}; the rest gets 0",
-    samples=((_X,), (np.arange(12.0).reshape(3, 2, 2),)), sample_attrs=_DIAGONALS,
-    error_samples=((np.zeros(3),),),
-)
-
-
-def _diag_type(types: Sequence[Type], *, k: int) -> Type:
-    x = types[0]
-    if len(x.shape) not in (1, 2):
-        raise ShapeError(f"diag needs a vector or a matrix, not shape {list(x.shape)}")
-    return Type(np.diag(_dummy(x.shape), k).shape, x.dtype)
-
-
-def _diag_back(dout: Any, x: Any, k: int) -> Any:
-    if len(shape_of(x)) == 1:
-        return diagonal(dout, offset=k, axis1=0, axis2=1)
-    return _on_diagonal(dout, shape_of(x), k, (0, 1))
-
-
-diag = gate(
-    "diag", "x", family="gather", evaluate=np.diag, infer=_diag_type, makes_view=True,
-    code=lambda attrs, operands: f"np.diag({{x}}, {attrs['k']})" if attrs["k"] else "np.diag({x})",
-    numpy=(np.diag,), bind=lambda v, k=0: ((v,), {"k": int(k)}),
-    vjp=lambda dout, x, out, k: (lambda: _diag_back(dout, x, k),),
-    words="sends the numbers of {dout} back to the places of {x} they came from",
-    samples=((np.array([1.0, -2.0, 0.5]),), (_X,)), sample_attrs=({"k": 0}, {"k": 1}, {"k": -2}),
-    error_samples=((np.zeros((2, 2, 2)),),),
 )
 
 BY_COUNT["index"] = indexing

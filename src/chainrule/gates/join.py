@@ -21,8 +21,9 @@ import numpy as np
 from chainrule.circuit.record import BY_COUNT, Gate
 from chainrule.circuit.types import Type
 from chainrule.errors import ShapeError
+from chainrule.gates.along import take
 from chainrule.gates.define import gate
-from chainrule.gates.index import index, take
+from chainrule.gates.index import index
 from chainrule.gates.move import (
     Bound,
     Shape,
