@@ -2,6 +2,7 @@
 
 from chainrule.gates import (
     along,
+    border,
     choose,
     contract,
     diagonal,
@@ -14,10 +15,12 @@ from chainrule.gates import (
     reduce,
     sigmoid,
     stable,
+    terms,
 )
 
 __all__ = [
     "along",
+    "border",
     "choose",
     "contract",
     "diagonal",
@@ -30,4 +33,5 @@ __all__ = [
     "reduce",
     "sigmoid",
     "stable",
+    "terms",
 ]

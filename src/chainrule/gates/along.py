@@ -7,7 +7,7 @@
 | add_along_axis  | zeros, x added along one axis   | dout picked at the places          |
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -17,16 +17,10 @@ from chainrule.circuit.record import Gate
 from chainrule.circuit.types import Type
 from chainrule.errors import ShapeError
 from chainrule.gates.define import gate
-from chainrule.gates.index import (
-    ROWS,
-    added,
-    added_text,
-    as_wide,
-    positions_of,
-    scatter_add_1,
-)
+from chainrule.gates.index import ROWS
 from chainrule.gates.keys import dummy, encoded, only, picked
-from chainrule.gates.move import Bound, one_axis, ravel, reshape, shape_of
+from chainrule.gates.move import Bound, Shape, one_axis, ravel, reshape, shape_of
+from chainrule.gates.terms import AddedAt, Places
 
 _X = np.arange(12.0).reshape(3, 4) - 5
 
@@ -49,15 +43,13 @@ def _take_type(types: Sequence[Type], *, axis: int | None) -> Type:
 
 
 def _take_back(dout: Any, x: Any, i: Any, axis: int | None) -> Any:
-    shape, flat = shape_of(x), len(shape_of(dout)) == 1
+    shape = shape_of(x)
     if not prod(shape_of(dout)):
         return None
-    if axis is None:
-        every = scatter_add_1(dout, i, key=("i",), shape=(prod(shape),), flat=flat)
-        return reshape(every, shape=shape)
-    return scatter_add_1(
-        dout, i, key=((None, None, None),) * axis + ("i",), shape=shape, flat=flat
-    )
+    if axis is None and len(shape) > 1:
+        flat = AddedAt(Places(ravel(x), ("i",), (i,)), dout)
+        return reshape(flat.whole(), shape=shape)
+    return AddedAt(Places(x, ((None, None, None),) * (axis or 0) + ("i",), (i,)), dout)
 
 
 def _axis_text(axis: int | None) -> str:
@@ -113,15 +105,27 @@ take_along_axis: Gate = gate(
     sample_attrs=({"axis": 1},),
     error_samples=((_X, np.zeros((2, 2), np.intp)),),
 )
+
+
+def _added(x: Any, i: Any, axis: int, shape: Shape) -> Any:
+    """Zeros of a shape, with every number of x added at its place; in float64."""
+    places = np.take_along_axis(np.arange(prod(shape)).reshape(shape), i, axis)
+    total = np.bincount(np.ravel(places), np.ravel(x), prod(shape))
+    return total.astype(np.float64, copy=False).reshape(shape)  # of nothing it is of integers
+
+
+def _added_text(attrs: Mapping[str, Any], operands: Any) -> str:
+    shape = attrs["shape"]
+    again = "" if len(shape) == 1 else f".reshape{shape}"
+    places = f"np.take_along_axis(np.arange({prod(shape)}){again}, {{i}}, {attrs['axis']})"
+    return f"np.bincount({places}.ravel(), np.ravel({{x}}), {prod(shape)}){again}"
+
+
 add_along_axis: Gate = gate(
     "add_along_axis", "x i", family="scatter", symbol="[]+=",
-    evaluate=lambda x, i, axis, shape: added(
-        np.take_along_axis(positions_of(shape), i, axis), x, shape
-    ),
-    infer=as_wide,
-    code=lambda attrs, operands: added_text(
-        f"np.take_along_axis(%s, {{i}}, {attrs['axis']})", attrs["shape"], False
-    ),
+    evaluate=_added,
+    infer=lambda types, *, axis, shape: Type(shape, np.dtype(np.float64)),  # bincount's
+    code=_added_text,
     vjp=lambda dout, x, i, out, axis, shape: (
         lambda: take_along_axis(dout, i, axis=axis), None,
     ),

@@ -440,6 +440,7 @@ def einsumming(count: int) -> Gate:
     arrays = [_SQUARE, _SQUARE[:, ::-1] - 1, np.cos(np.arange(9.0)).reshape(3, 3)][:count]
     return gate(
         f"einsum_{count}", names_of(count), family="contract", symbol="einsum",
+        makes_view=True,  # of one array, for a transpose or a diagonal
         evaluate=lambda *arrays, subscripts, optimize: np.einsum(
             subscripts, *arrays, optimize=optimize
         )[()],

@@ -13,8 +13,8 @@ import numpy as np
 
 from chainrule.circuit.types import Type
 from chainrule.errors import ShapeError
+from chainrule.gates.border import pad
 from chainrule.gates.define import gate
-from chainrule.gates.index import pad
 from chainrule.gates.keys import dummy, only
 from chainrule.gates.move import (
     Bound,

@@ -4,11 +4,14 @@
 |-----------------------|------------------------------|---------------------------------------|
 | index                 | x[1:3, 0]                    | zeros with dout in that box           |
 | index_1, index_2, ... | x[i], x[i, :, j]             | dout added up at the places picked    |
-| scatter_add           | zeros, x added at places     | dout picked at the places             |
-| pad                   | x with a border              | dout without the border               |
+| index_add, ..._1 ...  | x[key] += v                  | dout; v gets dout at the places       |
+| index_set, ..._1 ...  | x[key] = v                   | dout, 0 there; v gets dout at them    |
+| is_last_1, ...        | which writes stay            | nothing: flags are flat               |
+
+The last gates change x where x is theirs to change; else they change a copy.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from math import prod
 from typing import Any
@@ -19,9 +22,9 @@ from chainrule.circuit.record import BY_COUNT, Gate
 from chainrule.circuit.types import Type
 from chainrule.errors import ShapeError
 from chainrule.gates.define import gate
+from chainrule.gates.elementwise import where
 from chainrule.gates.keys import (
     Key,
-    box_of,
     dummy,
     filled,
     key_text,
@@ -29,7 +32,8 @@ from chainrule.gates.keys import (
     no_such_place,
     whole_masks,
 )
-from chainrule.gates.move import Bound, Shape, chosen, flip, reshape, shape_of, tuple_text
+from chainrule.gates.move import Bound, Shape, chosen, reshape, shape_of
+from chainrule.gates.terms import AddedAt, ClearedAt, Passed, Places
 
 _X = np.arange(12.0).reshape(3, 4) - 5
 ROWS, COLUMNS = np.array([2, 0, 2, -1]), np.array([1, 0, 1, -4])  # one place twice
@@ -63,23 +67,8 @@ def _bind_index(x: Any, key: Any) -> Bound:
 
 
 def _index_back(dout: Any, x: Any, arrays: Sequence[Any], key: Key) -> Any:
-    """dout at the places picked, zeros elsewhere."""
-    shape = shape_of(x)
-    if not prod(shape_of(dout)):
-        return None  # nothing was picked
-    box = box_of(key, shape)
-    if box is None or any(len(r) > 1 and abs(r.step) > 1 for r in box):
-        return scattering(len(arrays))(
-            dout, *arrays, key=key, shape=shape, flat=len(shape_of(dout)) == 1
-        )
-    sizes = tuple(map(len, box))
-    if shape_of(dout) != sizes:
-        dout = reshape(dout, shape=sizes)
-    backwards = tuple(axis for axis, r in enumerate(box) if len(r) > 1 and r.step < 0)
-    if backwards:
-        dout = flip(dout, axis=backwards)
-    widths = tuple((min(r), n - 1 - max(r)) for r, n in zip(box, shape, strict=True))
-    return pad(dout, pad_width=widths, value=0.0) if any(map(any, widths)) else dout
+    """dout at the places picked, zeros elsewhere; None where nothing was picked."""
+    return AddedAt(Places(x, key, tuple(arrays)), dout) if prod(shape_of(dout)) else None
 
 
 # Keys to test with; the index arrays are ROWS and COLUMNS.
@@ -116,127 +105,207 @@ def indexing(count: int) -> Gate:
 index = indexing(0)
 
 
-# ---- adding up at places
+# ---- writing at a key
 
 
-def added(positions: Any, x: Any, shape: Shape) -> Any:
-    """Zeros of a shape, with every number of x added at its position in C order; in float64."""
-    total = np.bincount(np.ravel(positions), np.ravel(x), prod(shape))
-    return total.astype(np.float64, copy=False).reshape(shape)  # of nothing it is of integers
+def _added(x: Any, v: Any, *arrays: Any, key: Key) -> None:
+    where = filled(key, arrays)
+    if arrays:
+        np.add.at(x, where, v)  # a place named twice is added to twice
+    else:
+        x[where] += v
 
 
-def positions_of(shape: Shape) -> Any:
-    return np.arange(prod(shape)).reshape(shape)
+def _set(x: Any, v: Any, *arrays: Any, key: Key, **_: Any) -> None:
+    x[filled(key, arrays)] = v
 
 
-def added_text(picked: str, shape: Shape, flat: bool) -> str:
-    """Source of `added`; picked: how positions are picked from the array of all, at %s.
+def _written_type(types: Sequence[Type], *, key: Key, **_: Any) -> Type:
+    x, v, *indices = types
+    picked = _index_type([x, *indices], key=key).shape
+    try:
+        fits = np.broadcast_shapes(picked, v.shape) == picked
+    except ValueError:
+        fits = False
+    if not fits:
+        written = key_text(key).replace("{", "").replace("}", "")
+        raise ShapeError(
+            f"x[{written}] of x, which has shape {list(x.shape)}, is of shape {list(picked)}: "
+            f"what is written there has shape {list(v.shape)}"
+        )
+    return Type(x.shape, x.dtype)
 
-    flat: x is a vector already.
-    """
-    again = "" if len(shape) == 1 else f".reshape{shape}"
-    positions = picked % f"np.arange({prod(shape)}){again}"
-    added = f"{positions}, {{x}}" if flat else f"{positions}.ravel(), np.ravel({{x}})"
-    return f"np.bincount({added}, {prod(shape)}){again}"
+
+def _target(attrs: Mapping[str, Any]) -> str:
+    return f"{{x}}[{key_text(attrs['key']) or '...'}]"
 
 
-def as_wide(types: Sequence[Type], *, shape: Shape, **_: Any) -> Type:
-    return Type(shape, np.dtype(np.float64))  # bincount's
+def _add_text(attrs: Mapping[str, Any], operands: Any) -> str:
+    key = attrs["key"]
+    if not any(isinstance(k, str) and k != "..." for k in key):
+        return _target(attrs) + " += {v}"
+    one = key_text(key) if len(key) == 1 else f"({key_text(key)})"
+    if any(isinstance(k, tuple) for k in key) or "..." in key:
+        one = f"np.s_[{key_text(key)}]"
+    return f"np.add.at({{x}}, {one}, {{v}})"
+
+
+def _changed(change: Callable[..., None]) -> Callable[..., Any]:
+    """The value of a gate that changes a copy of its first input."""
+
+    def evaluate(x: Any, *rest: Any, **attrs: Any) -> Any:
+        out = np.array(x)
+        change(out, *rest, **attrs)
+        return out
+
+    return evaluate
 
 
 @cache
-def scattering(count: int) -> Gate:
-    """The gate that adds numbers up at the places of a key with so many index arrays."""
-    back = indexing(count)
-    samples = {0: (_X[:2], (None, None, 2)), 1: (_X[0], "i"), 2: (_X[0], "i", "j")}
-    x, *key = samples.get(count, (None,))
-    return gate(
-        f"scatter_add_{count}" if count else "scatter_add", " ".join(back.inputs),
-        family="scatter", symbol="[]+=",
-        evaluate=lambda x, *arrays, key, shape, flat: added(
-            positions_of(shape)[filled(key, arrays)], x, shape
+def adding(count: int) -> Gate:
+    """The gate x[key] += v for a key with so many index arrays."""
+    return _writing(
+        "index_add", count, "[]+=", _added, _add_text,
+        vjp=lambda dout, x, v, *rest, key: (
+            lambda: Passed(dout), lambda: indexing(count)(dout, *rest[:-1], key=key),
+            *(None,) * count,
         ),
-        infer=as_wide,
-        code=lambda attrs, operands: added_text(
-            f"%s[{key_text(attrs['key']) or '...'}]", attrs["shape"], attrs["flat"]
+        mask=lambda live, x, v, *rest, key: (
+            live, live and (lambda: indexing(count)(live(), *rest[:-1], key=key)),
+            *(None,) * count,
         ),
-        vjp=lambda dout, x, *rest, key, shape, flat: (
-            lambda: back(dout, *rest[:-1], key=key), *(None,) * count,
-        ),
-        words="gives {x} what {dout} has at the places it was added to",
-        samples=((x, *(ROWS, COLUMNS)[:count]),) if key else (),
-        sample_attrs=({"key": tuple(key), "shape": (5,) if count == 1 else (3, 4),
-                       "flat": count > 0},),
+        words="passes {dout} on to {x}, and gives {v} what {dout} has at the places added to",
+        sample_attrs=_KEYS.get(count, ()), samples=_VALUES,
     )
 
 
-scatter_add = scattering(0)
-index_1, index_2, scatter_add_1, scatter_add_2 = (
-    made(count) for made in (indexing, scattering) for count in (1, 2)
+@cache
+def setting(count: int) -> Gate:
+    """The gate x[key] = v for a key with so many index arrays.
+
+    repeats: the arrays may name a place twice; then the last number written there stays.
+    """
+    return _writing(
+        "index_set", count, "[]=", _set, lambda attrs, operands: _target(attrs) + " = {v}",
+        vjp=lambda dout, x, v, *rest, key, repeats=False: (
+            lambda: ClearedAt(dout, Places(x, key, rest[:-1])),
+            lambda: _written_back(dout, x, rest[:-1], key, repeats), *(None,) * count,
+        ),
+        mask=lambda live, x, v, *rest, key, repeats=False: (
+            (live, Places(x, key, rest[:-1])),
+            live and (lambda: indexing(count)(live(), *rest[:-1], key=key)), *(None,) * count,
+        ),
+        words="gives {v} what {dout} has at the places written to; there {x} gets 0, and the "
+              "rest of {dout} elsewhere",
+        sample_attrs=_KEYS.get(count, ()), samples=_VALUES, repeats=count > 0,
+    )
+
+
+def _written_back(dout: Any, x: Any, arrays: Sequence[Any], key: Key, repeats: bool) -> Any:
+    """dout at the places written to; where one was written twice, to the last only."""
+    picked = indexing(len(arrays))(dout, *arrays, key=key)
+    if not repeats:
+        return picked
+    last = lasting(len(arrays))(*arrays, key=key, shape=shape_of(x), picked=shape_of(picked))
+    return where(last, picked, 0)
+
+
+_VALUES = (2.0,)  # written to every place
+
+
+def _writing(
+    name: str, count: int, symbol: str, change: Callable[..., None], statement: Any, *,
+    sample_attrs: Sequence[Key], samples: Sequence[Any], repeats: bool | None = None,
+    **fields: Any,
+) -> Gate:
+    """A gate that changes x at a key."""
+    more = {} if repeats is None else {"repeats": repeats}
+    return gate(
+        f"{name}_{count}" if count else name, " ".join(("x", "v", *names_of_indices(count))),
+        family="scatter", symbol=symbol, evaluate=_changed(change), infer=_written_type,
+        code="", statement=statement, change=change,
+        samples=tuple((_X, v, *(ROWS, COLUMNS)[:count]) for v in samples),
+        sample_attrs=tuple({"key": key, **more} for key in sample_attrs), **fields,
+    )
+
+
+def _positions(arrays: Sequence[Any], key: Key, shape: Shape) -> Any:
+    return np.arange(prod(shape)).reshape(shape)[filled(key, arrays)]
+
+
+def _is_last(*arrays: Any, key: Key, shape: Shape, picked: Shape) -> Any:
+    places = _positions(arrays, key, shape).ravel()
+    count = np.arange(places.size)
+    last = np.zeros(prod(shape), np.intp)
+    last[places] = count
+    return (last[places] == count).reshape(picked)
+
+
+def _is_last_text(attrs: Mapping[str, Any], operands: Any) -> str:
+    shape = attrs["shape"]
+    again = "" if len(shape) == 1 else f".reshape{shape}"
+    places = f"np.arange({prod(shape)}){again}[{key_text(attrs['key'])}].ravel().tolist()"
+    return (
+        "(lambda p: np.equal([*map(dict(zip(p, range(len(p)))).get, p)], range(len(p))))"
+        f"({places}).reshape({attrs['picked']})"
+    )
+
+
+@cache
+def lasting(count: int) -> Gate:
+    """The gate that tells which of the numbers written at index arrays stay: the last of each."""
+    key, picked = ("i", "j")[:count], (4, 4)[: 3 - count]
+    return gate(
+        f"is_last_{count}", " ".join(names_of_indices(count)), family="gather",
+        evaluate=_is_last, code=_is_last_text,
+        infer=lambda types, *, key, shape, picked: Type(picked, np.dtype(np.bool_)),
+        words="gives flags, which are flat: nothing flows back",
+        samples=((ROWS, COLUMNS)[:count],),
+        sample_attrs=({"key": key, "shape": (3, 4), "picked": picked},) if count <= 2 else (),
+    )
+
+
+index_add, index_set = adding(0), setting(0)
+index_1, index_2, index_add_1, index_add_2, index_set_1, index_set_2, is_last_1, is_last_2 = (
+    made(count) for made in (indexing, adding, setting, lasting) for count in (1, 2)
 )
 
-# ---- a border around
+
+def bind_write(x: Any, key: Any, v: Any) -> Bound:
+    """What x[key] = v means: the gate, (x, v, index arrays), and the settings."""
+    bound = _bind_index(x, key)
+    operands, attrs = bound[-2:]
+    arrays = operands[1:]
+    v = _trimmed(v, len(_index_type_of(x, arrays, attrs["key"])))
+    return setting(len(arrays)), (x, v, *arrays), {
+        **attrs, "repeats": _may_repeat(shape_of(x), arrays, attrs["key"], key)
+    }
 
 
-def _bind_pad(array: Any, pad_width: Any, mode: str = "constant", **settings: Any) -> Bound:
-    value = settings.pop("constant_values", 0)
-    if mode != "constant" or settings or not isinstance(value, int | float | np.number):
-        raise TypeError(
-            "mode='constant' with one number only; write other borders with np.take or "
-            "np.concatenate"
-        )
-    shape = shape_of(array)
-    try:
-        widths = np.broadcast_to(np.asarray(pad_width), (len(shape), 2))
-    except ValueError:
-        raise ShapeError(f"pad_width {pad_width} is not (before, after) for each axis of "
-                         f"{list(shape)}") from None
-    if not shape or widths.dtype.kind not in "iu" or widths.min() < 0:
-        raise ShapeError(f"pad needs an axis and whole numbers from 0: {pad_width}, {list(shape)}")
-    pairs = tuple((before, after) for before, after in widths.tolist())
-    return (array,), {"pad_width": pairs, "value": float(value)}
+def _index_type_of(x: Any, arrays: Sequence[Any], key: Key) -> Shape:
+    types = [Type(shape_of(a), np.dtype(np.intp)) for a in arrays]
+    return _index_type([Type(shape_of(x), np.dtype(np.bool_)), *types], key=key).shape
 
 
-def _padded_shape(shape: Shape, pad_width: Sequence[tuple[int, int]]) -> Shape:
-    if len(shape) != len(pad_width):
-        raise ShapeError(f"pad needs (before, after) per axis: {pad_width} for {list(shape)}")
-    return tuple(before + n + after for n, (before, after) in zip(shape, pad_width, strict=True))
+def _trimmed(v: Any, rank: int) -> Any:
+    """v without axes of size 1 in front that the places have not; NumPy lets them be."""
+    shape = shape_of(v)
+    spare = len(shape) - rank
+    return reshape(v, shape=shape[spare:]) if spare > 0 and set(shape[:spare]) == {1} else v
 
 
-def _pad(x: Any, pad_width: Sequence[tuple[int, int]], value: float) -> Any:
-    x = np.asarray(x)
-    out = np.full(_padded_shape(x.shape, pad_width), value, x.dtype)
-    out[_inside(x.shape, pad_width)] = x
-    return out
+def _may_repeat(shape: Shape, arrays: Sequence[Any], found: Key, written: Any) -> bool:
+    """False where no place is named twice: it is known of constants, and of masks alone."""
+    if not arrays:
+        return False
+    if not all(isinstance(a, np.ndarray) for a in arrays):
+        parts = written if isinstance(written, tuple) else (written,)
+        return not (len(parts) == 1 and parts[0].dtype.kind == "b")
+    places = _positions(arrays, found, shape)
+    return bool(np.unique(places).size != places.size)
 
-
-def _inside(shape: Shape, pad_width: Sequence[tuple[int, int]]) -> tuple[slice, ...]:
-    return tuple(slice(b, b + n) for n, (b, _) in zip(shape, pad_width, strict=True))
-
-
-def _pad_code(attrs: Mapping[str, Any], operands: Any) -> str:
-    value = attrs["value"]
-    border = f", constant_values={value!r}" if repr(value) != "0.0" else ""
-    return f"np.pad({{x}}, {tuple_text(attrs['pad_width'])}{border})"
-
-
-pad: Gate = gate(
-    "pad", "x", family="move", evaluate=_pad,
-    infer=lambda types, *, pad_width, value: Type(
-        _padded_shape(types[0].shape, pad_width), types[0].dtype
-    ),
-    code=_pad_code, numpy=(np.pad,), bind=_bind_pad,
-    vjp=lambda dout, x, out, pad_width, value: (
-        lambda: index(dout, key=tuple(
-            (s.start, s.stop, None) for s in _inside(shape_of(x), pad_width)
-        )),
-    ),
-    words="cuts the border off {dout}: what is inside goes to {x}",
-    samples=((_X,),),
-    sample_attrs=({"pad_width": ((0, 2), (1, 0)), "value": 0.0},
-                  {"pad_width": ((1, 1), (0, 0)), "value": -1.5}),
-    error_samples=((np.zeros(3),),),
-)
 
 BY_COUNT["index"] = indexing
-BY_COUNT["scatter_add"] = scattering
+BY_COUNT["index_add"] = adding
+BY_COUNT["index_set"] = setting
+BY_COUNT["is_last"] = lasting
