@@ -36,7 +36,8 @@ def run(quick: bool) -> None:
     autograd = peer("autograd")
     lengths = LENGTHS[:2] if quick else LENGTHS
     rounds = 1 if quick else 3
-    print(f"{'n':>9} {'chainrule s':>12} {'us/read':>8} {'ratio':>6} {'autograd s':>11} {'ratio':>6}")
+    print(f"{'n':>9} {'chainrule s':>12} {'us/read':>8} {'ratio':>6} "
+          f"{'autograd s':>11} {'ratio':>6}")
     before: tuple[float, float] | None = None
     for n in lengths:
         x = np.linspace(0.5, 1.5, n)

@@ -33,6 +33,9 @@ def with_names(circuit: Circuit, trace: Trace) -> Circuit:
             if found and row not in names:
                 names[row] = found
     names.update(resolve.renamed_by_callers())
+    for row, before in trace.renewed.items():  # what is written to keeps its name
+        if before in names:
+            names.setdefault(row, names[before])
     return circuit.with_(names=names, origin=column, origins=tuple(resolve.origins))
 
 

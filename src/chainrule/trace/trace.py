@@ -15,7 +15,7 @@ younger trace records, and holds the older value as a constant whose own trace g
 import itertools
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from chainrule.circuit.circuit import NOTHING, Circuit
 from chainrule.circuit.record import CONSTANT, INPUT, KINDS, kind_id
 from chainrule.circuit.types import type_id
 from chainrule.errors import TraceError
+from chainrule.trace.cells import Cell, note_reads
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -50,7 +51,8 @@ class Trace:
 
     __slots__ = (
         "_root", "_stack", "birth", "call", "calls", "captured", "copies", "decisions", "frame",
-        "inputs", "is_nested", "limit", "log", "names", "packed", "spill", "values",
+        "inputs", "is_nested", "limit", "log", "names", "packed", "renewed", "seen", "sharing",
+        "spill", "stale", "values",
     )
 
     def __init__(self, *, copies: bool = False) -> None:
@@ -66,6 +68,10 @@ class Trace:
         self.inputs: list[int] = []
         self.decisions: list[tuple[int, bool, CodeType, int]] = []  # wire, outcome, place
         self.names: dict[int, tuple[str, ...]] = {}
+        self.sharing: dict[int, Cell] = {}  # wires whose array is the memory of a cell
+        self.seen = 0  # rows whose reads the cells know of
+        self.stale: dict[int, Callable[[], object]] = {}  # views to read again at the end
+        self.renewed: dict[int, int] = {}  # row -> the one whose variable it is the newest of
         self.calls: list[Call] = []
         self.frame: FrameType | None = None
         self.call = NOTHING
@@ -126,7 +132,32 @@ class Trace:
             raise finished()
         self._pack()
 
+    def row(self, wire: int) -> tuple[int, Sequence[int]]:
+        """Kind and operands of a row."""
+        first = len(self.values) - len(self.log) // WIDTH
+        if wire >= first:
+            at = (wire - first) * WIDTH
+            return self._decoded(*self.log[at : at + 3])
+        for chunk in self.packed:
+            if wire < len(chunk):
+                return self._decoded(*chunk[wire, :3].tolist())
+            wire -= len(chunk)
+        raise AssertionError("a wire is a row of its trace")
+
+    def _decoded(self, kind: int, first: int, second: int) -> tuple[int, Sequence[int]]:
+        if first < NOTHING:
+            return kind, self.spill[-2 - first]
+        return kind, () if first == NOTHING else (first,) if second == NOTHING else (first, second)
+
+    def note_reads(self) -> None:
+        """Let the cells know what the rows recorded since last time read."""
+        stop = len(self.values)
+        note_reads([(r, *self.row(r)) for r in range(self.seen, stop)], self.sharing)
+        self.seen = stop
+
     def _pack(self) -> None:
+        if self.sharing:
+            self.note_reads()
         self.packed.append(np.array(self.log, np.int32).reshape(-1, WIDTH))
         self.log.clear()
 
@@ -146,8 +177,18 @@ class Trace:
         self.frame = frame
         self.call = self._stack[-1][1]
 
+    def renew(self, kind: int, operand: int, value: Any) -> int:
+        """One more stage that the user has not written: a view read again; its wire."""
+        wire = len(self.values)
+        self.values.append(value)
+        self.log += (kind, operand, NOTHING, NOTHING, NOTHING)
+        return wire
+
     def close(self) -> None:
         """End the recording and let go of the frames; values may still be read."""
+        if self.is_open:
+            for read_again in list(self.stale.values()):
+                read_again()
         self.limit = -1
         self.frame = self._root = None  # type: ignore[assignment]  # closed: nobody reads them
         self._stack = []

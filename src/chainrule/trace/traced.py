@@ -1,6 +1,9 @@
 """Traced: a number or array that records what is done to it. A carrier with NumPy's face."""
 
+import math
+import operator
 import sys
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import Any
@@ -13,6 +16,8 @@ from chainrule.circuit.record import (
     BY_NUMPY,
     BY_OPERATOR,
     CONSTANT,
+    INPUT,
+    KINDS,
     Gate,
     attrs_key,
     kind_id,
@@ -20,19 +25,47 @@ from chainrule.circuit.record import (
 from chainrule.circuit.types import FLOAT, TYPES, WEAK, Type, is_number, type_id
 from chainrule.errors import ShapeError, TraceError, UnsupportedError
 from chainrule.gates.handle import BINARY, COMPARE, UNARY, Carrier
+from chainrule.gates.index import bind_write
+from chainrule.trace.cells import (
+    Cell,
+    Share,
+    arrays_of,
+    is_basic,
+    is_same_memory,
+    key_of,
+    picked,
+    plain,
+)
 from chainrule.trace.trace import LEAF, Trace, finished
 
 _frame = sys._getframe
 _new = object.__new__
 
 
+def _as_plain(convert: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that gives a plain number: of what no input reaches, or not at all."""
+
+    def method(self: "Traced", *settings: Any) -> Any:
+        if is_fixed(self):
+            return convert(self.value, *settings)
+        raise _cannot(
+            "float(x), int(x), complex(x), round(x) or math.f(x) was called on a traced value, "
+            "or it was written into a plain array; this would lose its gradient",
+            "write np.exp(x) instead of math.exp(x), and use x itself instead of float(x); to "
+            "write into an array, make it with np.zeros(n, like=x), where x is traced",
+        )
+
+    return method
+
+
 class Traced(Carrier):
     """A value inside a function being traced. Behaves as the number or array it stands for."""
 
-    __slots__ = ("trace", "value", "wire")
+    __slots__ = ("__weakref__", "share", "trace", "value", "wire")
     trace: Trace
     wire: int
     value: Any
+    share: Share | None  # of a memory that is written to; not set: none so far
 
     @property
     def birth(self) -> int:  # type: ignore[override]  # the trace's own
@@ -58,6 +91,8 @@ class Traced(Carrier):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **settings: Any) -> Any:
         gate = BY_NUMPY.get(ufunc)
         if gate is None or method != "__call__" or settings:
+            if all(is_fixed(x) for x in inputs) and "out" not in settings:
+                return getattr(ufunc, method)(*map(fixed_value, inputs), **settings)
             raise _no_gate(_ufunc_name(ufunc, method, settings))
         trace = youngest(inputs)
         return record(trace, gate, inputs, {}, user_frame(_frame(1)), ufunc)
@@ -65,29 +100,33 @@ class Traced(Carrier):
     def __array_function__(
         self, function: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
-        plain = _ABOUT_SHAPE.get(function)
-        if plain is not None:
-            return plain(*args, **kwargs)
+        about = _ABOUT_SHAPE.get(function)
+        if about is not None:
+            return about(*args, **kwargs)
+        make = _MAKING.get(function)
+        if make is not None:
+            return make(self, user_frame(_frame(1)), *args, **kwargs)
         gate = BY_NUMPY.get(function)
         if gate is None:
+            if all(is_fixed(x) for x in (*args, *kwargs.values())):
+                return function(*map(fixed_value, args),
+                                **{k: fixed_value(x) for k, x in kwargs.items()})
             raise _no_gate(f"np.{function.__name__}")
         return call(gate, user_frame(_frame(1)), *args, **kwargs)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if is_fixed(self):
+            return np.array(self.value, dtype)
         raise _cannot(
             "NumPy tried to turn a traced value into a plain array, which would lose its gradient",
-            "np.array([...]) and np.asarray(...) cannot hold traced values: pass the array in as "
-            "an argument, or work on the list's items one by one",
+            "np.array([...]) and np.asarray(...) cannot hold traced values, unless they are told "
+            "like=x with a traced x: write np.array([...], like=x), and where you write into an "
+            "array, make it with np.zeros(n, like=x)",
         )
 
-    def _no_float(self, *_: Any) -> Any:
-        raise _cannot(
-            "float(x), int(x), complex(x), round(x) or math.f(x) was called on a traced value, "
-            "which would lose its gradient",
-            "write np.exp(x) instead of math.exp(x), and use x itself instead of float(x)",
-        )
-
-    __float__ = __int__ = __complex__ = __index__ = __round__ = __trunc__ = _no_float
+    __float__, __int__, __complex__ = _as_plain(float), _as_plain(int), _as_plain(complex)
+    __index__, __round__ = _as_plain(operator.index), _as_plain(round)
+    __trunc__ = _as_plain(math.trunc)
 
     def __bool__(self) -> bool:
         outcome = bool(self.value)
@@ -108,10 +147,11 @@ class Traced(Carrier):
         return call(BY_OPERATOR["getitem"], user_frame(_frame(1)), self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        raise _cannot("an argument was written to: x[...] = value",
-                      "build a new array from the parts instead")
+        _write(self, key, value, user_frame(_frame(1)))
 
     def __getattr__(self, name: str) -> Any:
+        if name == "share":
+            return None
         if name.startswith("__"):
             raise AttributeError(name)
         gate = BY_METHOD.get(name)
@@ -128,7 +168,7 @@ class Traced(Carrier):
         return f"Traced({self.value!r})"
 
     def __pos__(self) -> "Traced":
-        return self
+        return record(self.trace, COPY, (self,), {}, _frame(1)) if self.shape else self
 
     @property
     def T(self) -> "Traced":
@@ -141,9 +181,127 @@ _ABOUT_SHAPE: dict[Any, Callable[..., Any]] = {
     np.shape: lambda a: a.shape,
     np.ndim: lambda a: a.ndim,
     np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
-    np.zeros_like: lambda a, dtype=None: np.zeros(a.shape, dtype or a.dtype),
-    np.ones_like: lambda a, dtype=None: np.ones(a.shape, dtype or a.dtype),
 }
+
+
+# ---- arrays to write to
+
+
+def _like(value: Any) -> Callable[..., Any]:
+    """np.zeros_like and its kind: an array of one number, made by a stage."""
+
+    def make(
+        carrier: Traced, frame: Any, a: Any, dtype: Any = None, order: str = "K",
+        subok: bool = True, shape: Any = None,
+    ) -> Any:
+        wide = np.shape(a) if shape is None else shape
+        return _full(carrier, frame, wide, value, dtype or a.dtype, of=a)
+
+    return make
+
+
+def _of_shape(value: Any) -> Callable[..., Any]:
+    """np.zeros and its kind, with like=x."""
+
+    def make(
+        carrier: Traced, frame: Any, shape: Any, dtype: Any = None, order: str = "C"
+    ) -> Any:
+        return _full(carrier, frame, shape, value, dtype or np.float64)
+
+    return make
+
+
+def _full(
+    carrier: Traced, frame: Any, shape: Any, value: Any, dtype: Any, of: Any = None
+) -> Any:
+    """An array of one number as a traced value; plain where it is no array."""
+    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    name = np.dtype(dtype).name
+    if not sizes:
+        return np.full((), value, dtype)
+    if isinstance(of, Traced) and of.shape == sizes:
+        attrs = {"value": value, "dtype": None if of.dtype == np.dtype(dtype) else name}
+        return record(of.trace, BY_NAME["full_like"], (of,), attrs, frame)
+    attrs = {"shape": tuple(int(n) for n in sizes), "value": value, "dtype": name}
+    return record(carrier.trace, BY_NAME["full"], (carrier,), attrs, frame)
+
+
+def _filled(
+    carrier: Traced, frame: Any, shape: Any, fill_value: Any, dtype: Any = None, order: str = "C"
+) -> Any:
+    """np.full with like=x."""
+    if isinstance(fill_value, int | float | np.number) and not isinstance(fill_value, np.bool_):
+        value = fill_value.item() if isinstance(fill_value, np.number) else fill_value
+        return _full(carrier, frame, shape, value, dtype or np.asarray(fill_value).dtype)
+    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    wide = call(BY_NAME["broadcast_to"], frame, _array(carrier, frame, fill_value), sizes)
+    return _array(carrier, frame, wide, dtype)
+
+
+def _filled_like(
+    carrier: Traced, frame: Any, a: Any, fill_value: Any, dtype: Any = None, order: str = "K",
+    subok: bool = True, shape: Any = None,
+) -> Any:
+    wide = np.shape(a) if shape is None else shape
+    return _filled(carrier, frame, wide, fill_value, dtype or a.dtype)
+
+
+def _array(
+    carrier: Traced, frame: Any, a: Any, dtype: Any = None, *, copy: Any = True, **settings: Any
+) -> Any:
+    """np.array with like=x: of numbers and traced values, nested as they may be."""
+    if isinstance(a, list | tuple):
+        parts = [_array(carrier, frame, x) for x in a]
+        if any(isinstance(x, Traced) for x in parts):
+            made = call(BY_NUMPY[np.stack], frame, parts)
+        else:
+            made = np.asarray(a)
+    else:
+        made = a
+    if not np.shape(made):
+        return made
+    if not isinstance(made, Traced) or (made is a and copy):
+        made = record(carrier.trace if not isinstance(made, Traced) else made.trace,
+                      BY_NAME["copy"], (made,), {}, frame)
+    if dtype is not None and made.dtype != np.dtype(dtype):
+        made = record(made.trace, BY_NAME["cast"], (made,), {"dtype": np.dtype(dtype).name}, frame)
+    return made
+
+
+def _asarray(carrier: Traced, frame: Any, a: Any, dtype: Any = None, **settings: Any) -> Any:
+    return _array(carrier, frame, a, dtype, copy=False)
+
+
+_MAKING: dict[Any, Callable[..., Any]] = {
+    np.zeros_like: _like(0), np.ones_like: _like(1), np.empty_like: _like(0),
+    np.full_like: _filled_like, np.zeros: _of_shape(0), np.ones: _of_shape(1),
+    np.empty: _of_shape(0), np.full: _filled, np.array: _array, np.asarray: _asarray,
+}
+
+
+def is_fixed(x: Any) -> bool:
+    """True for plain values, and for traced ones that no input's number reaches."""
+    if isinstance(x, list | tuple):
+        return all(map(is_fixed, x))
+    if not isinstance(x, Traced):
+        return True
+    waiting, known = [x.wire], {x.wire}
+    while waiting:
+        kind, operands = x.trace.row(waiting.pop())
+        gate = KINDS[kind].gate
+        if gate is INPUT:
+            return False
+        if not gate.reads_shape:
+            waiting += [w for w in operands if w not in known]
+            known.update(operands)
+    return not isinstance(x.value, Traced)
+
+
+def fixed_value(x: Any) -> Any:
+    """The plain value of what `is_fixed`."""
+    if isinstance(x, list | tuple):
+        return type(x)(map(fixed_value, x))
+    return x.value if isinstance(x, Traced) else x
 
 
 def known_numpy() -> list[str]:
@@ -202,7 +360,10 @@ def record(
     except (ValueError, TypeError) as error:
         raise _explained(gate, wires, attrs, trace, error, frame) from error
     kind = kind_id(gate, attrs_key(attrs), type_id(value))
-    return traced(trace, trace.record(kind, wires, value, frame), value)
+    made = traced(trace, trace.record(kind, wires, value, frame), value)
+    if gate.makes_view and made.shape and isinstance(operands[0], Traced):
+        _share(made, operands[0], gate, attrs)
+    return made
 
 
 ChainError = (ShapeError, UnsupportedError)
@@ -261,14 +422,19 @@ def traced(trace: Trace, wire: int, value: Any) -> Traced:
 # ---- fast operators: the same as `record`, with the common cases spelled out
 
 
-def _binary(gate: Gate, *, reflected: bool) -> Callable[[Any, Any], Any]:
-    """An operator method. Its body is the inner loop of every eager gradient."""
+def _binary(
+    gate: Gate, *, reflected: bool = False, in_place: bool = False
+) -> Callable[[Any, Any], Any]:
+    """An operator method. Its body is the inner loop of every eager gradient.
+
+    in_place: of y += x, which is y = y + x for numbers and writes to an array.
+    """
     compute = _swapped(gate.evaluate) if reflected else gate.evaluate
     float_kind = kind_id(gate, (), FLOAT)
     constants = {cls: (kind_id(CONSTANT, (), WEAK[cls]), *LEAF) for cls in (float, int)}
     kinds: dict[Any, int] = {}
 
-    def operator(self: Traced, other: Any) -> Any:
+    def operate(self: Traced, other: Any) -> Any:
         trace = self.trace
         log = trace.log
         if len(log) > trace.limit:
@@ -282,7 +448,9 @@ def _binary(gate: Gate, *, reflected: bool) -> Callable[[Any, Any], Any]:
             values.append(other)
             log += constants[cls]
         else:
-            return _slow(gate, (other, self) if reflected else (self, other), _frame(1))
+            return _slow(
+                gate, (other, self) if reflected else (self, other), _frame(1), in_place
+            )
         frame = _frame(1)
         if frame is not trace.frame:
             trace.enter(frame)
@@ -298,7 +466,7 @@ def _binary(gate: Gate, *, reflected: bool) -> Callable[[Any, Any], Any]:
         elif cls is np.float64:
             kind = kinds.get(cls) or new_kind(value)
         else:  # refused, complex, or a value of an older trace
-            return _slow(gate, (other, self) if reflected else (self, other), frame)
+            return _slow(gate, (other, self) if reflected else (self, other), frame, in_place)
         made = _new(Traced)
         made.trace = trace
         made.wire = len(values)
@@ -308,6 +476,8 @@ def _binary(gate: Gate, *, reflected: bool) -> Callable[[Any, Any], Any]:
             log += (kind, wire, self.wire, trace.call, frame.f_lasti)
         else:
             log += (kind, self.wire, wire, trace.call, frame.f_lasti)
+        if in_place and cls is np.ndarray:
+            return _assign(self, made, frame)
         return made
 
     def new_kind(value: Any) -> int:
@@ -315,27 +485,28 @@ def _binary(gate: Gate, *, reflected: bool) -> Callable[[Any, Any], Any]:
         found = kinds[key] = kind_id(gate, (), type_id(value))
         return found
 
-    return operator
+    return operate
 
 
 def _swapped(compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda x, y: compute(y, x)
 
 
-def _slow(gate: Gate, operands: tuple[Any, Any], frame: Any) -> Any:
+def _slow(gate: Gate, operands: tuple[Any, Any], frame: Any, in_place: bool) -> Any:
     if not all(isinstance(x, Traced | list | tuple) or is_number(x) for x in operands):
         return NotImplemented
-    return record(youngest(operands), gate, operands, {}, frame)
+    made = record(youngest(operands), gate, operands, {}, frame)
+    return _assign(operands[0], made, frame) if in_place else made
 
 
 def _compare(gate: Gate) -> Callable[[Any, Any], Any]:
-    def operator(self: Traced, other: Any) -> Any:
+    def compare(self: Traced, other: Any) -> Any:
         if not (isinstance(other, Traced) or is_number(other)):
             return NotImplemented
         operands = (self, other)
         return record(youngest(operands), gate, operands, {}, _frame(1))
 
-    return operator
+    return compare
 
 
 def _unary(gate: Gate) -> Callable[[Any], Any]:
@@ -344,7 +515,8 @@ def _unary(gate: Gate) -> Callable[[Any], Any]:
 
 def _install() -> None:
     for python, name in BINARY.items():
-        setattr(Traced, f"__{python}__", _binary(BY_NAME[name], reflected=False))
+        setattr(Traced, f"__{python}__", _binary(BY_NAME[name]))
+        setattr(Traced, f"__i{python}__", _binary(BY_NAME[name], in_place=True))
         setattr(Traced, f"__r{python}__", _binary(BY_NAME[name], reflected=True))
     for python, name in COMPARE.items():
         setattr(Traced, f"__{python}__", _compare(BY_NAME[name]))
@@ -353,6 +525,271 @@ def _install() -> None:
 
 
 _install()
+
+
+# ---- writing
+
+
+class Stale(Traced):
+    """A view whose base was written to since; read again when its wire or value is asked for."""
+
+    __slots__ = ()
+
+    @property
+    def wire(self) -> int:  # type: ignore[override]  # a slot again, once read
+        """Its newest wire."""
+        return _renewed(self).wire
+
+    @property
+    def value(self) -> Any:
+        """Its newest value."""
+        return _renewed(self).value
+
+
+def _renewed(view: Traced) -> Traced:
+    """A stale view, read again from its base."""
+    trace, share = view.trace, view.share
+    assert share is not None
+    if not trace.is_open:
+        raise finished()
+    view.__class__ = Traced
+    del trace.stale[id(view)]
+    before, wire, value = view.wire, share.cell.wire, share.cell.value
+    for gate, attrs in share.steps:
+        value = gate(value, **attrs)
+        wire = trace.renew(kind_id(gate, attrs_key(attrs), type_id(value)), wire, value)
+    trace.renewed[wire] = before
+    view.wire, view.value = wire, value
+    share.cell.fresh.append(weakref.ref(view))
+    return view
+
+
+def _share(made: Traced, of: Traced, gate: Gate, attrs: Mapping[str, Any]) -> None:
+    """Note that a new value is a view of another, if it is and that may be written to."""
+    if not np.may_share_memory(plain(made.value), plain(of.value)):
+        return
+    share = of.share
+    if share is None:
+        if KINDS[of.trace.row(of.wire)[0]].gate in LEAVES:
+            return
+        share = of.share = Share(Cell(of.wire, of.value, weakref.ref(of)))
+    made.share = Share(share.cell, (*share.steps, (gate, attrs)))
+    share.cell.fresh.append(weakref.ref(made))
+
+
+def _write(target: Traced, key: Any, v: Any, frame: Any) -> None:
+    """target[key] = v: one stage on the base, in its memory."""
+    cell, steps = _writable(target, v, "[...] = ", frame)
+    trace, view = target.trace, cell.memory(steps)
+    if not view.flags.writeable:
+        raise _cannot("a read-only view was written to, such as np.broadcast_to gives",
+                      "write to a copy, y = np.copy(view)")
+    if isinstance(v, Traced) and v.share is not None and v.share.cell is cell and is_basic(key) \
+            and is_same_memory(_picked(view, key, frame), cell.memory(v.share.steps)):
+        return  # y[1:3] += 1 writes to the view y[1:3], and then once more to y
+    if _is_mask(key, view.shape) and not np.shape(v):
+        chosen = record(youngest((target, key, v)), BY_NAME["where"], (key, v, target), {}, frame)
+        _assign(target, chosen, frame)
+        return
+    base = traced(trace, cell.wire, cell.value)
+    if steps:
+        v, key = _in_base(plain(cell.value), view, key, v, frame)
+    try:
+        gate, operands, attrs = bind_write(base, key, v)
+    except ShapeError as error:
+        raise ShapeError(f"{error}{where(frame)}") from None
+    except TypeError as error:
+        raise UnsupportedError(f"x[...] = v: {error}{where(frame)}") from None
+    _record_write(trace, cell, gate, operands, attrs, frame)
+
+
+def _is_mask(key: Any, shape: tuple[int, ...]) -> bool:
+    """True for flags of a whole array: where they are true, a number is chosen for it."""
+    return getattr(key, "shape", ()) == shape and key.dtype.kind == "b"
+
+
+def _record_write(
+    trace: Trace, cell: Cell, gate: Gate, operands: Sequence[Any], attrs: Mapping[str, Any],
+    frame: Any,
+) -> None:
+    """One row for a write; the memory changes in place, or a copy of it if it is needed."""
+    wires = [cell.wire] + [
+        x.wire if isinstance(x, Traced) and x.trace is trace else _capture(trace, x, gate, frame)
+        for x in operands[1:]
+    ]
+    _, *others = values = [cell.value, *(trace.values[w] for w in wires[1:])]
+    _refuse_fractions(values, frame)
+    trace.note_reads()
+    before = cell.wire
+    try:
+        if any(isinstance(x, Traced) for x in values):
+            cell.value, cell.is_own = gate(*values, **attrs), False
+        else:
+            if not cell.is_own:
+                cell.value = np.array(cell.value)  # in the order of its axes in memory
+            gate.change(cell.value, *others, **attrs)  # type: ignore[misc]  # such gates have one
+            cell.is_own = True
+    except (ValueError, IndexError, ShapeError) as error:
+        raise _explained(gate, wires, attrs, trace, error, frame) from error
+    kind = kind_id(gate, attrs_key(attrs), type_id(cell.value))
+    _new_version(trace, cell, trace.record(kind, wires, cell.value, frame), before)
+
+
+def _new_version(trace: Trace, cell: Cell, wire: int, before: int) -> None:
+    """A cell's newest version; its base moves on, its views are stale."""
+    cell.wire = wire
+    trace.renewed[wire] = before
+    trace.sharing.pop(before, None)
+    trace.sharing[wire] = cell
+    base = cell.base()
+    if base is not None:
+        base.wire, base.value = wire, cell.value
+    for reference in cell.fresh:
+        view = reference()
+        if view is not None:
+            view.__class__ = Stale
+            trace.stale[id(view)] = _reading_again(reference, trace, id(view))
+    cell.fresh.clear()
+
+
+def _reading_again(reference: Any, trace: Trace, key: int) -> Callable[[], object]:
+    """Reads a stale view again, if it is still there."""
+    def read_again() -> object:
+        view = reference()
+        if view is None:
+            return trace.stale.pop(key, None)
+        return _renewed(view)
+
+    return read_again
+
+
+def _assign(target: Any, made: Traced, frame: Any) -> Traced:
+    """target += x, where `made` is target + x: a new version of an array; a number is rebound."""
+    if not isinstance(target, Traced) or not target.shape:
+        return made
+    if made.shape != target.shape:
+        raise ShapeError(
+            f"an array of shape {list(target.shape)} cannot hold what is assigned to it in place, "
+            f"of shape {list(made.shape)}{where(frame)}"
+        )
+    cell, steps = _writable(target, made, " += ", frame)
+    if made.dtype != target.dtype:
+        _refuse_fractions((plain(target.value), plain(made.value)), frame)
+        made = record(made.trace, BY_NAME["cast"], (made,), {"dtype": target.dtype.name}, frame)
+    if steps:
+        _write(target, ..., made, frame)
+    else:
+        cell.value, cell.is_own = made.value, False
+        before = target.wire
+        target.wire, target.value = made.wire, made.value
+        _new_version(target.trace, cell, made.wire, before)
+    return target
+
+
+def _writable(target: Traced, v: Any, how: str, frame: Any) -> tuple[Cell, tuple[Any, ...]]:
+    """The cell of an array, and how it lies in it; raises for what must not be written to."""
+    trace = target.trace
+    if not trace.is_open:
+        raise finished()
+    if isinstance(v, Traced) and v.birth > trace.birth:
+        raise _cannot(
+            "a value of an inner gradient was written into an array from outside of its function",
+            "make the array inside, and return it",
+        )
+    share = target.share
+    if share is None:
+        _refuse_arguments(target, how, frame)
+        if not isinstance(plain(target.value), np.ndarray):
+            raise _cannot("a number was written to as if it were an array",
+                          "give it a new value, y = v")
+        share = target.share = Share(Cell(target.wire, target.value, weakref.ref(target)))
+    elif not share.cell.is_own:
+        _refuse_arguments(traced(trace, share.cell.wire, None), how, frame)
+    return share.cell, share.steps
+
+
+def _refuse_arguments(target: Traced, how: str, frame: Any) -> None:
+    """Raise for an argument, a captured array, or a view of one."""
+    trace, wire, is_view = target.trace, target.wire, False
+    while True:
+        kind, operands = trace.row(wire)
+        gate = KINDS[kind].gate
+        if gate in LEAVES:
+            break
+        if not gate.makes_view or not np.may_share_memory(
+            plain(trace.values[wire]), plain(trace.values[operands[0]])
+        ):
+            return
+        wire, is_view = operands[0], True
+    names = trace.names.get(wire)
+    what = ("a view of " if is_view else "") + (
+        "an argument" if gate is INPUT else "an array from outside of the function"
+    )
+    name = f", {names[0]}," if names else ""
+    written = names[0] if names else "x"
+    raise _cannot(
+        f"{what}{name} was written to: y{how}value would change what the caller holds",
+        f"y = {written}.copy(), and write to y",
+    )
+
+
+def _refuse_fractions(values: Sequence[Any], frame: Any) -> None:
+    """Raise where an array of integers would cut what is written to it."""
+    held, written = np.result_type(plain(values[0])), np.result_type(plain(values[1]))
+    if held.kind in "iub" and written.kind == "f":
+        raise UnsupportedError(
+            f"{written} numbers were written to an array of {held}, which would cut off their "
+            f"fractions and lose their gradient{where(frame)}\n  Make the array of floats."
+        )
+
+
+def _picked(view: Any, key: Any, frame: Any) -> Any:
+    try:
+        return picked(view, key)
+    except IndexError as error:
+        raise ShapeError(
+            f"a key does not fit the shape {list(view.shape)}: {error}{where(frame)}"
+        ) from None
+
+
+def _in_base(base: Any, view: Any, key: Any, v: Any, frame: Any) -> tuple[Any, Any]:
+    """A write to a view as one to its base: what is written, and at which key."""
+    if is_basic(key):
+        part = _picked(view, key, frame)
+        found = key_of(base, part)
+        if any(isinstance(k, np.ndarray) for k in found):
+            return v, found
+        return _without_ones(v, part.shape, frame), found
+    parts = key if isinstance(key, tuple) else (key,)
+    try:
+        return v, arrays_of(base, view, tuple(plain(p) for p in parts))
+    except IndexError as error:
+        raise ShapeError(
+            f"a key does not fit the shape {list(view.shape)}: {error}{where(frame)}"
+        ) from None
+
+
+def _without_ones(v: Any, shape: tuple[int, ...], frame: Any) -> Any:
+    """What is written to a part, without the axes that have size 1 there."""
+    v = np.asarray(v) if isinstance(v, list | tuple) else v
+    mine = tuple(getattr(v, "shape", ()))
+    spare = len(mine) - len(shape)
+    try:
+        fits = np.broadcast_shapes(mine[max(spare, 0):], shape) == shape
+    except ValueError:
+        fits = False
+    if not fits or any(n != 1 for n in mine[: max(spare, 0)]):
+        raise ShapeError(
+            f"a part of shape {list(shape)} cannot hold what is written to it, of shape "
+            f"{list(mine)}{where(frame)}"
+        )
+    mine = mine[max(spare, 0):]
+    kept = tuple(n for n, wide in zip(mine[::-1], shape[::-1], strict=False) if wide != 1)[::-1]
+    return v if kept == tuple(getattr(v, "shape", ())) else RESHAPE(v, shape=kept)
+
+
+COPY, RESHAPE = BY_NAME["copy"], BY_NAME["reshape"]
+LEAVES = (INPUT, CONSTANT)
 
 
 # ---- where the user is
