@@ -60,6 +60,8 @@ def _bind_index(x: Any, key: Any) -> Bound:
     found = tuple(next(names) if hasattr(item, "shape") else item for item in items)
     if arrays:
         return chosen(indexing(len(arrays)), (x, *arrays), key=found)
+    if "..." in found and len(found) - found.count(None) > len(shape_of(x)):
+        found = tuple(item for item in found if item != "...")  # of no axes; x[..., 0] is no number
     return (x,), {"key": found}
 
 
@@ -170,10 +172,7 @@ def adding(count: int) -> Gate:
             lambda: Passed(dout), lambda: indexing(count)(dout, *rest[:-1], key=key),
             *(None,) * count,
         ),
-        mask=lambda live, x, v, *rest, key: (
-            live, live and (lambda: indexing(count)(live(), *rest[:-1], key=key)),
-            *(None,) * count,
-        ),
+        mask=lambda live, x, *rest, key: (live, *(None,) * (1 + count)),
         words="passes {dout} on to {x}, and gives {v} what {dout} has at the places added to",
         sample_attrs=_KEYS.get(count, ()), samples=_VALUES,
     )
@@ -192,12 +191,11 @@ def setting(count: int) -> Gate:
             lambda: _written_back(dout, x, rest[:-1], key, repeats), *(None,) * count,
         ),
         mask=lambda live, x, v, *rest, key, repeats=False: (
-            (live, Places(x, key, rest[:-1])),
-            live and (lambda: indexing(count)(live(), *rest[:-1], key=key)), *(None,) * count,
+            (live, Places(x, key, rest[:-1])), *(None,) * (1 + count),
         ),
         words="gives {v} what {dout} has at the places written to; there {x} gets 0, and the "
               "rest of {dout} elsewhere",
-        sample_attrs=_KEYS.get(count, ()), samples=_VALUES, repeats=count > 0,
+        sample_attrs=_KEYS.get(count, ()), samples=_VALUES, repeats=True if count else None,
     )
 
 
@@ -276,10 +274,11 @@ def bind_write(x: Any, key: Any, v: Any) -> Bound:
     bound = _bind_index(x, key)
     operands, attrs = bound[-2:]
     arrays = operands[1:]
-    v = _trimmed(v, len(_index_type_of(x, arrays, attrs["key"])))
-    return setting(len(arrays)), (x, v, *arrays), {
-        **attrs, "repeats": _may_repeat(shape_of(x), arrays, attrs["key"], key)
-    }
+    if len(shape_of(v)) > 0:
+        v = _trimmed(v, len(_index_type_of(x, arrays, attrs["key"])))
+    if arrays:
+        attrs = {**attrs, "repeats": _may_repeat(shape_of(x), arrays, attrs["key"], key)}
+    return setting(len(arrays)), (x, v, *arrays), attrs
 
 
 def _index_type_of(x: Any, arrays: Sequence[Any], key: Key) -> Shape:

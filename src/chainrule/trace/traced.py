@@ -192,7 +192,7 @@ def _like(value: Any) -> Callable[..., Any]:
 
     def make(
         carrier: Traced, frame: Any, a: Any, dtype: Any = None, order: str = "K",
-        subok: bool = True, shape: Any = None,
+        subok: bool = True, shape: Any = None, device: Any = None,
     ) -> Any:
         wide = np.shape(a) if shape is None else shape
         return _full(carrier, frame, wide, value, dtype or a.dtype, of=a)
@@ -204,7 +204,8 @@ def _of_shape(value: Any) -> Callable[..., Any]:
     """np.zeros and its kind, with like=x."""
 
     def make(
-        carrier: Traced, frame: Any, shape: Any, dtype: Any = None, order: str = "C"
+        carrier: Traced, frame: Any, shape: Any, dtype: Any = None, order: str = "C",
+        device: Any = None,
     ) -> Any:
         return _full(carrier, frame, shape, value, dtype or np.float64)
 
@@ -227,7 +228,8 @@ def _full(
 
 
 def _filled(
-    carrier: Traced, frame: Any, shape: Any, fill_value: Any, dtype: Any = None, order: str = "C"
+    carrier: Traced, frame: Any, shape: Any, fill_value: Any, dtype: Any = None, order: str = "C",
+    device: Any = None,
 ) -> Any:
     """np.full with like=x."""
     if isinstance(fill_value, int | float | np.number) and not isinstance(fill_value, np.bool_):
@@ -240,7 +242,7 @@ def _filled(
 
 def _filled_like(
     carrier: Traced, frame: Any, a: Any, fill_value: Any, dtype: Any = None, order: str = "K",
-    subok: bool = True, shape: Any = None,
+    subok: bool = True, shape: Any = None, device: Any = None,
 ) -> Any:
     wide = np.shape(a) if shape is None else shape
     return _filled(carrier, frame, wide, fill_value, dtype or a.dtype)
@@ -679,11 +681,22 @@ def _assign(target: Any, made: Traced, frame: Any) -> Traced:
     if steps:
         _write(target, ..., made, frame)
     else:
-        cell.value, cell.is_own = made.value, False
+        cell.value, cell.is_own = _laid_out(made.value, cell.value), False
+        target.trace.values[made.wire] = cell.value
         before = target.wire
-        target.wire, target.value = made.wire, made.value
+        target.wire, target.value = made.wire, cell.value
         _new_version(target.trace, cell, made.wire, before)
     return target
+
+
+def _laid_out(value: Any, before: Any) -> Any:
+    """The numbers in the memory order they had before, which decides what later views share."""
+    if not isinstance(value, np.ndarray) or not isinstance(before, np.ndarray) \
+            or value.strides == before.strides:
+        return value
+    found = np.empty_like(before)
+    found[...] = value
+    return found
 
 
 def _writable(target: Traced, v: Any, how: str, frame: Any) -> tuple[Cell, tuple[Any, ...]]:
