@@ -18,7 +18,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -245,6 +245,13 @@ def _kind_tables(stop: int) -> "tuple[npt.NDArray[np.int32], npt.NDArray[np.bool
     gates = [KINDS[k].gate for k in range(stop)]
     arity = np.array([len(g.inputs) for g in gates], np.int32)
     return arity, np.array([g is CONSTANT for g in gates], np.bool_)
+
+
+def retell(error: ValueError) -> NoReturn:
+    """Raise what a traced value said, where NumPy has put an error of its own in its place."""
+    if isinstance(error.__cause__, TraceError):
+        raise error.__cause__ from None
+    raise error
 
 
 def finished() -> TraceError:

@@ -581,6 +581,8 @@ def _share(made: Traced, of: Traced, gate: Gate, attrs: Mapping[str, Any]) -> No
 
 def _write(target: Traced, key: Any, v: Any, frame: Any) -> None:
     """target[key] = v: one stage on the base, in its memory."""
+    if isinstance(v, list | tuple) and not is_fixed(v):
+        v = _array(target, frame, v)
     cell, steps = _writable(target, v, "[...] = ", frame)
     trace, view = target.trace, cell.memory(steps)
     if not view.flags.writeable:
@@ -704,12 +706,17 @@ def _writable(target: Traced, v: Any, how: str, frame: Any) -> tuple[Cell, tuple
     trace = target.trace
     if not trace.is_open:
         raise finished()
-    if isinstance(v, Traced) and v.birth > trace.birth:
-        raise _cannot(
-            "a value of an inner gradient was written into an array from outside of its function",
-            "make the array inside, and return it",
-        )
     share = target.share
+    if isinstance(v, Traced) and v.birth > trace.birth:
+        if share is not None:
+            raise _cannot(
+                "a value of an inner gradient was written into an array from outside of its "
+                "function", "make the array inside, and return it",
+            )
+        _refuse_arguments(target, how, frame)
+        inner = record(v.trace, COPY, (traced(trace, target.wire, target.value),), {}, frame)
+        target.trace, target.wire, target.value = inner.trace, inner.wire, inner.value
+        trace = v.trace
     if share is None:
         _refuse_arguments(target, how, frame)
         if not isinstance(plain(target.value), np.ndarray):
