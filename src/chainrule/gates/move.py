@@ -464,14 +464,21 @@ stop_gradient = gate(
     words="lets {x} through and stops {dout}: nothing flows back",
     samples=((1.5,), (np.arange(3.0),)),
 )
+def _copy_code(attrs: Mapping[str, Any], operands: Any) -> str:
+    return "{x}.copy()" if attrs["order"] == "C" else "np.copy({x})"
+
+
 copy = gate(
-    "copy", "x", family="move", passes_mask=True, evaluate=lambda x: np.array(x)[()],
-    infer=lambda types: Type(types[0].shape, types[0].dtype), code="np.copy({x})",
-    number_code="{x}", numpy=(np.copy,), method="copy", bind=lambda a, order="K": ((a,), {}),
-    local=lambda x, out: (1,),
+    "copy", "x", family="move", passes_mask=True,
+    evaluate=lambda x, order: np.array(x, order=order)[()],  # as later views find it in memory
+    infer=lambda types, *, order: Type(types[0].shape, types[0].dtype),
+    code=_copy_code, number_code="{x}",
+    numpy=(np.copy,), bind=lambda a, order="K": ((a,), {"order": order}),
+    local=lambda x, out, order: (1,),
     words="is {x} in memory of its own: {dout} passes unchanged",
-    samples=((np.arange(3.0),), (1.5,)),
+    samples=((np.arange(6.0).reshape(2, 3),),), sample_attrs=({"order": "K"}, {"order": "C"}),
 )
+entry(lambda a, order="C": chosen(copy, (a,), order=order), method="copy")
 
 
 # ---- arrays of one number

@@ -168,7 +168,7 @@ class Traced(Carrier):
         return f"Traced({self.value!r})"
 
     def __pos__(self) -> "Traced":
-        return record(self.trace, COPY, (self,), {}, _frame(1)) if self.shape else self
+        return record(self.trace, COPY, (self,), {"order": "K"}, _frame(1)) if self.shape else self
 
     @property
     def T(self) -> "Traced":
@@ -264,7 +264,7 @@ def _array(
         return made
     if not isinstance(made, Traced) or (made is a and copy):
         made = record(carrier.trace if not isinstance(made, Traced) else made.trace,
-                      BY_NAME["copy"], (made,), {}, frame)
+                      BY_NAME["copy"], (made,), {"order": "K"}, frame)
     if dtype is not None and made.dtype != np.dtype(dtype):
         made = record(made.trace, BY_NAME["cast"], (made,), {"dtype": np.dtype(dtype).name}, frame)
     return made
@@ -714,7 +714,8 @@ def _writable(target: Traced, v: Any, how: str, frame: Any) -> tuple[Cell, tuple
                 "function", "make the array inside, and return it",
             )
         _refuse_arguments(target, how, frame)
-        inner = record(v.trace, COPY, (traced(trace, target.wire, target.value),), {}, frame)
+        before = traced(trace, target.wire, target.value)
+        inner = record(v.trace, COPY, (before,), {"order": "K"}, frame)
         target.trace, target.wire, target.value = inner.trace, inner.wire, inner.value
         trace = v.trace
     if share is None:
