@@ -3,7 +3,6 @@
 import math
 import operator
 import sys
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import Any
@@ -25,21 +24,23 @@ from chainrule.circuit.record import (
 from chainrule.circuit.types import FLOAT, TYPES, WEAK, Type, is_number, type_id
 from chainrule.errors import ShapeError, TraceError, UnsupportedError
 from chainrule.gates.handle import BINARY, COMPARE, UNARY, Carrier
-from chainrule.gates.index import bind_write
-from chainrule.trace.cells import (
-    Cell,
-    Share,
-    arrays_of,
-    is_basic,
-    is_same_memory,
-    key_of,
-    picked,
-    plain,
-)
+from chainrule.trace.cells import Share
 from chainrule.trace.trace import LEAF, Trace, finished
 
 _frame = sys._getframe
 _new = object.__new__
+
+
+class _Later:
+    """What the modules `write` and `make` add; they need this one themselves."""
+
+    write: Callable[..., None]  # x[key] = v
+    assign: Callable[..., "Traced"]  # x += v
+    share: Callable[..., None]  # a new value may be a view
+    making: Mapping[Any, Callable[..., Any]]  # NumPy functions that make arrays
+
+
+later = _Later()
 
 
 def _as_plain(convert: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,7 +49,7 @@ def _as_plain(convert: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: "Traced", *settings: Any) -> Any:
         if is_fixed(self):
             return convert(self.value, *settings)
-        raise _cannot(
+        raise cannot(
             "float(x), int(x), complex(x), round(x) or math.f(x) was called on a traced value, "
             "or it was written into a plain array; this would lose its gradient",
             "write np.exp(x) instead of math.exp(x), and use x itself instead of float(x); to "
@@ -103,7 +104,7 @@ class Traced(Carrier):
         about = _ABOUT_SHAPE.get(function)
         if about is not None:
             return about(*args, **kwargs)
-        make = _MAKING.get(function)
+        make = later.making.get(function)
         if make is not None:
             return make(self, user_frame(_frame(1)), *args, **kwargs)
         gate = BY_NUMPY.get(function)
@@ -117,7 +118,7 @@ class Traced(Carrier):
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         if is_fixed(self):
             return np.array(self.value, dtype)
-        raise _cannot(
+        raise cannot(
             "NumPy tried to turn a traced value into a plain array, which would lose its gradient",
             "np.array([...]) and np.asarray(...) cannot hold traced values, unless they are told "
             "like=x with a traced x: write np.array([...], like=x), and where you write into an "
@@ -147,7 +148,7 @@ class Traced(Carrier):
         return call(BY_OPERATOR["getitem"], user_frame(_frame(1)), self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        _write(self, key, value, user_frame(_frame(1)))
+        later.write(self, key, value, user_frame(_frame(1)))
 
     def __getattr__(self, name: str) -> Any:
         if name == "share":
@@ -168,7 +169,9 @@ class Traced(Carrier):
         return f"Traced({self.value!r})"
 
     def __pos__(self) -> "Traced":
-        return record(self.trace, COPY, (self,), {"order": "K"}, _frame(1)) if self.shape else self
+        if not self.shape:
+            return self
+        return record(self.trace, BY_NAME["copy"], (self,), {"order": "K"}, _frame(1))
 
     @property
     def T(self) -> "Traced":
@@ -181,103 +184,6 @@ _ABOUT_SHAPE: dict[Any, Callable[..., Any]] = {
     np.shape: lambda a: a.shape,
     np.ndim: lambda a: a.ndim,
     np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
-}
-
-
-# ---- arrays to write to
-
-
-def _like(value: Any) -> Callable[..., Any]:
-    """np.zeros_like and its kind: an array of one number, made by a stage."""
-
-    def make(
-        carrier: Traced, frame: Any, a: Any, dtype: Any = None, order: str = "K",
-        subok: bool = True, shape: Any = None, device: Any = None,
-    ) -> Any:
-        wide = np.shape(a) if shape is None else shape
-        return _full(carrier, frame, wide, value, dtype or a.dtype, of=a)
-
-    return make
-
-
-def _of_shape(value: Any) -> Callable[..., Any]:
-    """np.zeros and its kind, with like=x."""
-
-    def make(
-        carrier: Traced, frame: Any, shape: Any, dtype: Any = None, order: str = "C",
-        device: Any = None,
-    ) -> Any:
-        return _full(carrier, frame, shape, value, dtype or np.float64)
-
-    return make
-
-
-def _full(
-    carrier: Traced, frame: Any, shape: Any, value: Any, dtype: Any, of: Any = None
-) -> Any:
-    """An array of one number as a traced value; plain where it is no array."""
-    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-    name = np.dtype(dtype).name
-    if not sizes:
-        return np.full((), value, dtype)
-    if isinstance(of, Traced) and of.shape == sizes:
-        attrs = {"value": value, "dtype": None if of.dtype == np.dtype(dtype) else name}
-        return record(of.trace, BY_NAME["full_like"], (of,), attrs, frame)
-    attrs = {"shape": tuple(int(n) for n in sizes), "value": value, "dtype": name}
-    return record(carrier.trace, BY_NAME["full"], (carrier,), attrs, frame)
-
-
-def _filled(
-    carrier: Traced, frame: Any, shape: Any, fill_value: Any, dtype: Any = None, order: str = "C",
-    device: Any = None,
-) -> Any:
-    """np.full with like=x."""
-    if isinstance(fill_value, int | float | np.number) and not isinstance(fill_value, np.bool_):
-        value = fill_value.item() if isinstance(fill_value, np.number) else fill_value
-        return _full(carrier, frame, shape, value, dtype or np.asarray(fill_value).dtype)
-    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-    wide = call(BY_NAME["broadcast_to"], frame, _array(carrier, frame, fill_value), sizes)
-    return _array(carrier, frame, wide, dtype)
-
-
-def _filled_like(
-    carrier: Traced, frame: Any, a: Any, fill_value: Any, dtype: Any = None, order: str = "K",
-    subok: bool = True, shape: Any = None, device: Any = None,
-) -> Any:
-    wide = np.shape(a) if shape is None else shape
-    return _filled(carrier, frame, wide, fill_value, dtype or a.dtype)
-
-
-def _array(
-    carrier: Traced, frame: Any, a: Any, dtype: Any = None, *, copy: Any = True, **settings: Any
-) -> Any:
-    """np.array with like=x: of numbers and traced values, nested as they may be."""
-    if isinstance(a, list | tuple):
-        parts = [_array(carrier, frame, x) for x in a]
-        if any(isinstance(x, Traced) for x in parts):
-            made = call(BY_NUMPY[np.stack], frame, parts)
-        else:
-            made = np.asarray(a)
-    else:
-        made = a
-    if not np.shape(made):
-        return made
-    if not isinstance(made, Traced) or (made is a and copy):
-        made = record(carrier.trace if not isinstance(made, Traced) else made.trace,
-                      BY_NAME["copy"], (made,), {"order": "K"}, frame)
-    if dtype is not None and made.dtype != np.dtype(dtype):
-        made = record(made.trace, BY_NAME["cast"], (made,), {"dtype": np.dtype(dtype).name}, frame)
-    return made
-
-
-def _asarray(carrier: Traced, frame: Any, a: Any, dtype: Any = None, **settings: Any) -> Any:
-    return _array(carrier, frame, a, dtype, copy=False)
-
-
-_MAKING: dict[Any, Callable[..., Any]] = {
-    np.zeros_like: _like(0), np.ones_like: _like(1), np.empty_like: _like(0),
-    np.full_like: _filled_like, np.zeros: _of_shape(0), np.ones: _of_shape(1),
-    np.empty: _of_shape(0), np.full: _filled, np.array: _array, np.asarray: _asarray,
 }
 
 
@@ -330,7 +236,7 @@ def youngest(operands: Sequence[Any]) -> Trace:
     """The trace that records: of all operands' traces the one born last."""
     traces = [x.trace for x in operands if isinstance(x, Traced)]
     if not traces:
-        raise _cannot("a traced value was passed inside a list", "pass it as the argument itself")
+        raise cannot("a traced value was passed inside a list", "pass it as the argument itself")
     return max(traces, key=lambda t: t.birth)
 
 
@@ -346,7 +252,7 @@ def record(
     if not trace.is_open:
         raise finished()
     wires = [
-        x.wire if isinstance(x, Traced) and x.trace is trace else _capture(trace, x, gate, frame)
+        x.wire if isinstance(x, Traced) and x.trace is trace else capture(trace, x, gate, frame)
         for x in operands
     ]
     values = [trace.values[w] for w in wires]
@@ -360,18 +266,18 @@ def record(
     except ChainError as error:
         raise type(error)(f"{error}{where(frame)}") from None
     except (ValueError, TypeError) as error:
-        raise _explained(gate, wires, attrs, trace, error, frame) from error
+        raise explained(gate, wires, attrs, trace, error, frame) from error
     kind = kind_id(gate, attrs_key(attrs), type_id(value))
     made = traced(trace, trace.record(kind, wires, value, frame), value)
     if gate.makes_view and made.shape and isinstance(operands[0], Traced):
-        _share(made, operands[0], gate, attrs)
+        later.share(made, operands[0], gate, attrs)
     return made
 
 
 ChainError = (ShapeError, UnsupportedError)
 
 
-def _explained(
+def explained(
     gate: Gate, wires: Sequence[int], attrs: Any, trace: Trace, error: Exception, frame: Any
 ) -> Exception:
     """Our own words for what NumPy refused, where the gate's type rule can tell."""
@@ -382,7 +288,7 @@ def _explained(
     return UnsupportedError(f"{gate.name}: {error}{where(frame)}")
 
 
-def _capture(trace: Trace, value: Any, gate: Gate, frame: Any) -> int:
+def capture(trace: Trace, value: Any, gate: Gate, frame: Any) -> int:
     """A constant for a value from outside the trace."""
     if isinstance(value, Traced):
         if not value.trace.is_open:
@@ -479,7 +385,7 @@ def _binary(
         else:
             log += (kind, self.wire, wire, trace.call, frame.f_lasti)
         if in_place and cls is np.ndarray:
-            return _assign(self, made, frame)
+            return later.assign(self, made, frame)
         return made
 
     def new_kind(value: Any) -> int:
@@ -498,7 +404,7 @@ def _slow(gate: Gate, operands: tuple[Any, Any], frame: Any, in_place: bool) -> 
     if not all(isinstance(x, Traced | list | tuple) or is_number(x) for x in operands):
         return NotImplemented
     made = record(youngest(operands), gate, operands, {}, frame)
-    return _assign(operands[0], made, frame) if in_place else made
+    return later.assign(operands[0], made, frame) if in_place else made
 
 
 def _compare(gate: Gate) -> Callable[[Any, Any], Any]:
@@ -527,290 +433,6 @@ def _install() -> None:
 
 
 _install()
-
-
-# ---- writing
-
-
-class Stale(Traced):
-    """A view whose base was written to since; read again when its wire or value is asked for."""
-
-    __slots__ = ()
-
-    @property
-    def wire(self) -> int:  # type: ignore[override]  # a slot again, once read
-        """Its newest wire."""
-        return _renewed(self).wire
-
-    @property
-    def value(self) -> Any:
-        """Its newest value."""
-        return _renewed(self).value
-
-
-def _renewed(view: Traced) -> Traced:
-    """A stale view, read again from its base."""
-    trace, share = view.trace, view.share
-    assert share is not None
-    if not trace.is_open:
-        raise finished()
-    view.__class__ = Traced
-    del trace.stale[id(view)]
-    before, wire, value = view.wire, share.cell.wire, share.cell.value
-    for gate, attrs in share.steps:
-        value = gate(value, **attrs)
-        wire = trace.renew(kind_id(gate, attrs_key(attrs), type_id(value)), wire, value)
-    trace.renewed[wire] = before
-    view.wire, view.value = wire, value
-    share.cell.fresh.append(weakref.ref(view))
-    return view
-
-
-def _share(made: Traced, of: Traced, gate: Gate, attrs: Mapping[str, Any]) -> None:
-    """Note that a new value is a view of another, if it is and that may be written to."""
-    if not np.may_share_memory(plain(made.value), plain(of.value)):
-        return
-    share = of.share
-    if share is None:
-        if KINDS[of.trace.row(of.wire)[0]].gate in LEAVES:
-            return
-        share = of.share = Share(Cell(of.wire, of.value, weakref.ref(of)))
-    made.share = Share(share.cell, (*share.steps, (gate, attrs)))
-    share.cell.fresh.append(weakref.ref(made))
-
-
-def _write(target: Traced, key: Any, v: Any, frame: Any) -> None:
-    """target[key] = v: one stage on the base, in its memory."""
-    if isinstance(v, list | tuple) and not is_fixed(v):
-        v = _array(target, frame, v)
-    cell, steps = _writable(target, v, "[...] = ", frame)
-    trace, view = target.trace, cell.memory(steps)
-    if not view.flags.writeable:
-        raise _cannot("a read-only view was written to, such as np.broadcast_to gives",
-                      "write to a copy, y = np.copy(view)")
-    if isinstance(v, Traced) and v.share is not None and v.share.cell is cell and is_basic(key) \
-            and is_same_memory(_picked(view, key, frame), cell.memory(v.share.steps)):
-        return  # y[1:3] += 1 writes to the view y[1:3], and then once more to y
-    if _is_mask(key, view.shape) and not np.shape(v):
-        chosen = record(youngest((target, key, v)), BY_NAME["where"], (key, v, target), {}, frame)
-        _assign(target, chosen, frame)
-        return
-    base = traced(trace, cell.wire, cell.value)
-    if steps:
-        v, key = _in_base(plain(cell.value), view, key, v, frame)
-    try:
-        gate, operands, attrs = bind_write(base, key, v)
-    except ShapeError as error:
-        raise ShapeError(f"{error}{where(frame)}") from None
-    except TypeError as error:
-        raise UnsupportedError(f"x[...] = v: {error}{where(frame)}") from None
-    _record_write(trace, cell, gate, operands, attrs, frame)
-
-
-def _is_mask(key: Any, shape: tuple[int, ...]) -> bool:
-    """True for flags of a whole array: where they are true, a number is chosen for it."""
-    return getattr(key, "shape", ()) == shape and key.dtype.kind == "b"
-
-
-def _record_write(
-    trace: Trace, cell: Cell, gate: Gate, operands: Sequence[Any], attrs: Mapping[str, Any],
-    frame: Any,
-) -> None:
-    """One row for a write; the memory changes in place, or a copy of it if it is needed."""
-    wires = [cell.wire] + [
-        x.wire if isinstance(x, Traced) and x.trace is trace else _capture(trace, x, gate, frame)
-        for x in operands[1:]
-    ]
-    _, *others = values = [cell.value, *(trace.values[w] for w in wires[1:])]
-    _refuse_fractions(values, frame)
-    trace.note_reads()
-    before = cell.wire
-    try:
-        if any(isinstance(x, Traced) for x in values):
-            cell.value, cell.is_own = gate(*values, **attrs), False
-        else:
-            if not cell.is_own:
-                cell.value = np.array(cell.value)  # in the order of its axes in memory
-            gate.change(cell.value, *others, **attrs)  # type: ignore[misc]  # such gates have one
-            cell.is_own = True
-    except (ValueError, IndexError, ShapeError) as error:
-        raise _explained(gate, wires, attrs, trace, error, frame) from error
-    kind = kind_id(gate, attrs_key(attrs), type_id(cell.value))
-    _new_version(trace, cell, trace.record(kind, wires, cell.value, frame), before)
-
-
-def _new_version(trace: Trace, cell: Cell, wire: int, before: int) -> None:
-    """A cell's newest version; its base moves on, its views are stale."""
-    cell.wire = wire
-    trace.renewed[wire] = before
-    trace.sharing.pop(before, None)
-    trace.sharing[wire] = cell
-    base = cell.base()
-    if base is not None:
-        base.wire, base.value = wire, cell.value
-    for reference in cell.fresh:
-        view = reference()
-        if view is not None:
-            view.__class__ = Stale
-            trace.stale[id(view)] = _reading_again(reference, trace, id(view))
-    cell.fresh.clear()
-
-
-def _reading_again(reference: Any, trace: Trace, key: int) -> Callable[[], object]:
-    """Reads a stale view again, if it is still there."""
-    def read_again() -> object:
-        view = reference()
-        if view is None:
-            return trace.stale.pop(key, None)
-        return _renewed(view)
-
-    return read_again
-
-
-def _assign(target: Any, made: Traced, frame: Any) -> Traced:
-    """target += x, where `made` is target + x: a new version of an array; a number is rebound."""
-    if not isinstance(target, Traced) or not target.shape:
-        return made
-    if made.shape != target.shape:
-        raise ShapeError(
-            f"an array of shape {list(target.shape)} cannot hold what is assigned to it in place, "
-            f"of shape {list(made.shape)}{where(frame)}"
-        )
-    cell, steps = _writable(target, made, " += ", frame)
-    if made.dtype != target.dtype:
-        _refuse_fractions((plain(target.value), plain(made.value)), frame)
-        made = record(made.trace, BY_NAME["cast"], (made,), {"dtype": target.dtype.name}, frame)
-    if steps:
-        _write(target, ..., made, frame)
-    else:
-        cell.value, cell.is_own = _laid_out(made.value, cell.value), False
-        target.trace.values[made.wire] = cell.value
-        before = target.wire
-        target.wire, target.value = made.wire, cell.value
-        _new_version(target.trace, cell, made.wire, before)
-    return target
-
-
-def _laid_out(value: Any, before: Any) -> Any:
-    """The numbers in the memory order they had before, which decides what later views share."""
-    if not isinstance(value, np.ndarray) or not isinstance(before, np.ndarray) \
-            or value.strides == before.strides:
-        return value
-    found = np.empty_like(before)
-    found[...] = value
-    return found
-
-
-def _writable(target: Traced, v: Any, how: str, frame: Any) -> tuple[Cell, tuple[Any, ...]]:
-    """The cell of an array, and how it lies in it; raises for what must not be written to."""
-    trace = target.trace
-    if not trace.is_open:
-        raise finished()
-    share = target.share
-    if isinstance(v, Traced) and v.birth > trace.birth:
-        if share is not None:
-            raise _cannot(
-                "a value of an inner gradient was written into an array from outside of its "
-                "function", "make the array inside, and return it",
-            )
-        _refuse_arguments(target, how, frame)
-        before = traced(trace, target.wire, target.value)
-        inner = record(v.trace, COPY, (before,), {"order": "K"}, frame)
-        target.trace, target.wire, target.value = inner.trace, inner.wire, inner.value
-        trace = v.trace
-    if share is None:
-        _refuse_arguments(target, how, frame)
-        if not isinstance(plain(target.value), np.ndarray):
-            raise _cannot("a number was written to as if it were an array",
-                          "give it a new value, y = v")
-        share = target.share = Share(Cell(target.wire, target.value, weakref.ref(target)))
-    elif not share.cell.is_own:
-        _refuse_arguments(traced(trace, share.cell.wire, None), how, frame)
-    return share.cell, share.steps
-
-
-def _refuse_arguments(target: Traced, how: str, frame: Any) -> None:
-    """Raise for an argument, a captured array, or a view of one."""
-    trace, wire, is_view = target.trace, target.wire, False
-    while True:
-        kind, operands = trace.row(wire)
-        gate = KINDS[kind].gate
-        if gate in LEAVES:
-            break
-        if not gate.makes_view or not np.may_share_memory(
-            plain(trace.values[wire]), plain(trace.values[operands[0]])
-        ):
-            return
-        wire, is_view = operands[0], True
-    names = trace.names.get(wire)
-    what = ("a view of " if is_view else "") + (
-        "an argument" if gate is INPUT else "an array from outside of the function"
-    )
-    name = f", {names[0]}," if names else ""
-    written = names[0] if names else "x"
-    raise _cannot(
-        f"{what}{name} was written to: y{how}value would change what the caller holds",
-        f"y = {written}.copy(), and write to y",
-    )
-
-
-def _refuse_fractions(values: Sequence[Any], frame: Any) -> None:
-    """Raise where an array of integers would cut what is written to it."""
-    held, written = np.result_type(plain(values[0])), np.result_type(plain(values[1]))
-    if held.kind in "iub" and written.kind == "f":
-        raise UnsupportedError(
-            f"{written} numbers were written to an array of {held}, which would cut off their "
-            f"fractions and lose their gradient{where(frame)}\n  Make the array of floats."
-        )
-
-
-def _picked(view: Any, key: Any, frame: Any) -> Any:
-    try:
-        return picked(view, key)
-    except IndexError as error:
-        raise ShapeError(
-            f"a key does not fit the shape {list(view.shape)}: {error}{where(frame)}"
-        ) from None
-
-
-def _in_base(base: Any, view: Any, key: Any, v: Any, frame: Any) -> tuple[Any, Any]:
-    """A write to a view as one to its base: what is written, and at which key."""
-    if is_basic(key):
-        part = _picked(view, key, frame)
-        found = key_of(base, part)
-        if any(isinstance(k, np.ndarray) for k in found):
-            return v, found
-        return _without_ones(v, part.shape, frame), found
-    parts = key if isinstance(key, tuple) else (key,)
-    try:
-        return v, arrays_of(base, view, tuple(plain(p) for p in parts))
-    except IndexError as error:
-        raise ShapeError(
-            f"a key does not fit the shape {list(view.shape)}: {error}{where(frame)}"
-        ) from None
-
-
-def _without_ones(v: Any, shape: tuple[int, ...], frame: Any) -> Any:
-    """What is written to a part, without the axes that have size 1 there."""
-    v = np.asarray(v) if isinstance(v, list | tuple) else v
-    mine = tuple(getattr(v, "shape", ()))
-    spare = len(mine) - len(shape)
-    try:
-        fits = np.broadcast_shapes(mine[max(spare, 0):], shape) == shape
-    except ValueError:
-        fits = False
-    if not fits or any(n != 1 for n in mine[: max(spare, 0)]):
-        raise ShapeError(
-            f"a part of shape {list(shape)} cannot hold what is written to it, of shape "
-            f"{list(mine)}{where(frame)}"
-        )
-    mine = mine[max(spare, 0):]
-    kept = tuple(n for n, wide in zip(mine[::-1], shape[::-1], strict=False) if wide != 1)[::-1]
-    return v if kept == tuple(getattr(v, "shape", ())) else RESHAPE(v, shape=kept)
-
-
-COPY, RESHAPE = BY_NAME["copy"], BY_NAME["reshape"]
-LEAVES = (INPUT, CONSTANT)
 
 
 # ---- where the user is
@@ -853,7 +475,7 @@ def _source(code: CodeType, line: int) -> str:
     return f":  {text}" if text else ""
 
 
-def _cannot(what: str, instead: str) -> TraceError:
+def cannot(what: str, instead: str) -> TraceError:
     return TraceError(f"{what}{where(user_frame(_frame(1)))}\n  Instead: {instead}.")
 
 
