@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
+from chainrule.api.eager import forget
 from chainrule.errors import ShapeError, UnsupportedError
 
 X = np.arange(24.0).reshape(2, 3, 4)
@@ -246,6 +247,18 @@ def test_float32_stays_float32():
 def test_numbers_read_one_by_one():
     f = lambda x: sum(x[i] * x[i + 1] for i in range(3))
     np.testing.assert_array_equal(cr.grad(f)(np.array([1.0, 2.0, 3.0, 4.0])), [2.0, 4.0, 6.0, 3.0])
+
+
+def test_adding_at_a_place_leaves_the_gradients_of_others_alone():
+    def f(x, w):
+        first = x[0]
+        z = x + w  # passes the same gradient on to both
+        return np.sum(z * z) + first
+
+    forget()
+    for _ in range(3):
+        dx, dw = cr.grad(f, (0, 1))(np.ones(3), np.ones(3))
+        assert (dx.tolist(), dw.tolist()) == ([5.0, 4.0, 4.0], [4.0, 4.0, 4.0])
 
 
 REFUSED = [

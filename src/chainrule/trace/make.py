@@ -1,4 +1,4 @@
-"""Arrays that a function makes to write to: np.zeros_like(x), np.zeros(n, like=x) and their kind."""
+"""Arrays that a function makes to write to: np.zeros_like(x), np.zeros(n, like=x), and so on."""
 
 from collections.abc import Callable
 from typing import Any
