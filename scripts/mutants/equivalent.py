@@ -16,6 +16,8 @@ EQUIVALENT = [
      "sign(x) * sign(y) is the same in any order, and the output is signed as y is"),
     (r"heaviside\.local by [xy]: .*",
      "y counts at x = 0 only, where the step itself jumps and the sample is excused"),
+    (r"index_set(_\d)?\.vjp by x: .* for x|index_set(_\d)?\.vjp by x: x and .* exchanged",
+     "x is read for its shape alone, and the places are those of dout"),
     (r"relu\.vjp by x: (out for x|x and out exchanged)",
      "relu(x) is above 0 where x is"),
     (r"atleast_[12]d\.vjp by x: (dout for x|out for x|x and out exchanged)",
@@ -26,7 +28,7 @@ EQUIVALENT = [
      "axes are turned in any order"),
     (r"einsum_\d\.vjp by .: optimize: the next",
      "how to go about a product, not which: contract reads it for more than two operands"),
-    (r"(index|scatter_add)_2\.vjp by x: key: turned round",
+    (r"index(_add|_set|)_2\.vjp by [xv]: key: turned round",
      "the letters mark where arrays of indices stand; stepwise, which the verdict runs, takes "
      "them in order, and the contract sees the printed code break"),
     (r"dtype: the dtype left as it is",

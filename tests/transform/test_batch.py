@@ -14,7 +14,7 @@ from chainrule.gates.batched import as_it_stands
 from chainrule.gates.define import ufunc_type
 from chainrule.gates.elementwise import exp
 from chainrule.gates.handle import Handle
-from chainrule.gates.index import indexing, scattering
+from chainrule.gates.index import adding, indexing, setting
 from chainrule.transform.batch import batch
 
 X = np.arange(24.0).reshape(2, 3, 4)  # two examples of [3, 4]
@@ -137,13 +137,19 @@ def test_indexing_is_that_of_each_example(key, arrays, many_x, many_i):
     def picked(x, *i):
         return gate(x, *i, key=key)
 
-    def added(x, *i):
-        return scattering(len(i))(x, *i, key=key, shape=(3, 4, 3, 4), flat=np.ndim(x) == 1)
-
     wanted = [picked(*(g if a is None else g[n] for g, a in zip(given, in_axes, strict=True)))
               for n in range(2)]
     np.testing.assert_array_equal(cr.vmap(picked, in_axes)(*given), wanted)
-    given[0] = np.stack(wanted) if many_x else wanted[0]
-    wanted = [added(*(g if a is None else g[n] for g, a in zip(given, in_axes, strict=True)))
+    for gate in (adding(len(arrays)), setting(len(arrays))):
+        for v, its_axis in ((np.stack(wanted), 0), (wanted[0], None), (2.0, None)):
+            assert_written_as_each_example(gate, key, (given[0], v, *given[1:]),
+                                           (in_axes[0], its_axis, *in_axes[1:]))
+
+
+def assert_written_as_each_example(gate, key, given, in_axes):
+    def written(x, v, *i):
+        return gate(x, v, *i, key=key)
+
+    wanted = [written(*(g if a is None else g[n] for g, a in zip(given, in_axes, strict=True)))
               for n in range(2)]
-    np.testing.assert_array_equal(cr.vmap(added, in_axes)(*given), wanted)
+    np.testing.assert_array_equal(cr.vmap(written, in_axes)(*given), wanted)

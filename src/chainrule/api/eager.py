@@ -18,7 +18,7 @@ from chainrule.api.inputs import Lifted, lift, parameter_names
 from chainrule.circuit.circuit import Circuit, Group
 from chainrule.circuit.types import FLOAT, WEAK, type_id
 from chainrule.errors import InputError, OutputError, ShapeError
-from chainrule.trace.trace import Trace
+from chainrule.trace.trace import Trace, retell
 from chainrule.trace.traced import Traced
 from chainrule.transform.backward import backpropagate_numbers
 from chainrule.transform.grouping import find_groups
@@ -73,6 +73,8 @@ def run(
         given[key] = lifted[-1].value
     try:
         out = f(*(given[n] for n in range(len(args))), **{k: given[k] for k in kwargs})
+    except ValueError as error:
+        retell(error)
     finally:
         trace.close()
     aux = None

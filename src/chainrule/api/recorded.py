@@ -13,7 +13,7 @@ from chainrule.circuit.record import KINDS
 from chainrule.errors import TraceError, UnsupportedError
 from chainrule.trace.names import with_names
 from chainrule.trace.places import span
-from chainrule.trace.trace import Trace
+from chainrule.trace.trace import Trace, retell
 from chainrule.trace.traced import Traced, traced
 
 NUMBERS = (float, int, np.float64)
@@ -50,6 +50,8 @@ def record(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any])
     positional, named = spec.unflatten(lifted)
     try:
         out = f(*positional, **named)
+    except ValueError as error:
+        retell(error)
     finally:
         trace.close()
     found, result = optree.tree_flatten(out, none_is_leaf=True)

@@ -15,7 +15,7 @@ from chainrule.errors import OutputError
 from chainrule.trace.expression import expression_circuit
 from chainrule.trace.names import with_names
 from chainrule.trace.script import run_script
-from chainrule.trace.trace import Trace
+from chainrule.trace.trace import Trace, retell
 from chainrule.trace.traced import Traced
 from chainrule.transform.grouping import with_groups
 
@@ -33,6 +33,8 @@ def circuit(f: Callable[..., Any]) -> Callable[..., Worked]:
         try:
             out = f(*called_with[: len(args)],
                     **dict(zip(kwargs, called_with[len(args):], strict=True)))
+        except ValueError as error:
+            retell(error)
         finally:
             trace.close()
         name = getattr(f, "__name__", "f")

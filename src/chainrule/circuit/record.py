@@ -40,11 +40,15 @@ class Gate:
     scalar_code: str | Callable[..., str]  # the same for Python numbers
     quick_code: str | Callable[..., str] | None = None  # the bits of `code`, sooner, to be run only
     number_code: str | None = None  # for NumPy scalars, where `code` would make a 0-d array
+    statement: str | Callable[..., str] = ""  # template that changes {x} in place, for no `code`
+    change: Callable[..., None] | None = None  # does so to an array; `evaluate` changes a copy
+    reads_shape: bool = False  # of its inputs it reads the shape alone, never the numbers
     local: Rule | None = None
     vjp: Rule | None = None
     recognised_local: Rule | None = None  # used instead of `local` for a group found in user code
     recognised_vjp: Rule | None = None  # the same for `vjp`: terms that user code has computed too
-    # mask(live, *inputs, out, **attrs): per input, where what is sent is alive; see transform/masks
+    # mask(live, *inputs, out, **attrs): per input, where what is sent is alive: None, `live`, a
+    # function that gives flags, or (live, places written over); see transform/masks
     mask: Rule | None = None
     passes_mask: bool = False  # a move whose vjp moves a mask as it moves a gradient
     batch: Rule | None = None  # the gate for many examples at once; see gates/batched

@@ -79,6 +79,16 @@ def apply(
                 1 + max((t.depth for t in operands), default=0))
 
 
+def change(kind: Kind, operands: Sequence[Text]) -> str:
+    """The statement that changes a stage's first operand into its output."""
+    template = kind.gate.statement
+    if callable(template):
+        template = template(kind.attrs, ())
+    sources = (text.source for text in operands)
+    places = dict(zip(kind.gate.inputs, sources, strict=True))
+    return template.format(**places)
+
+
 @lru_cache(maxsize=2048)
 def _bindings(template: str, inputs: tuple[str, ...]) -> tuple[int, dict[str, int]]:
     """How tightly a template binds, and per placeholder how tightly its text must."""

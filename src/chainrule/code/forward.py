@@ -4,7 +4,8 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 from chainrule.circuit.circuit import NOTHING, Circuit
-from chainrule.code.expression import ATOM, Text, apply, literal
+from chainrule.code.expression import ATOM, Text, apply, change, literal
+from chainrule.code.inplace import InPlace
 from chainrule.code.names import Namer
 
 WIDEST = 100  # columns an expression may fill before it gets a line of its own
@@ -65,22 +66,32 @@ def applied(circuit: Circuit, row: int, texts: Mapping[int, Text]) -> Text:
 
 def forward_lines(
     circuit: Circuit, stop: int, output: int, printed: Container[int], inputs: Mapping[int, Text],
-    namer: Namer,
+    namer: Namer, plan: InPlace | None = None,
 ) -> Forward:
     """The rows before `stop` as lines: those in `printed`, and those too big to be written inside.
 
-    inputs: how the inputs are written; namer: the names taken so far.
+    inputs: how the inputs are written; namer: the names taken so far; plan: what changes in place,
+    None for lines that are only read, never run.
     """
     f = Forward(namer, dict(inputs))
+    rows = [r for r in range(stop) if circuit.kind_of(r).gate.statement]
+    targets = {circuit.operands(r)[0] for r in rows}
+    if plan is None:
+        plan = InPlace({r for r in rows if not circuit.is_leaf(circuit.operands(r)[0])})
     for row in range(stop):
         if row in f.texts or circuit.differentiates(row) is not None:
             continue
         if circuit.is_leaf(row):
             f.texts[row] = leaf(circuit, row, f)
             continue
+        if circuit.kind_of(row).gate.statement:
+            f.texts[row] = _changed(circuit, row, f, in_place=row in plan.changes)
+            continue
         text = applied(circuit, row, f.texts)
+        if row in plan.copied:
+            text = Text(f"np.copy({text.source})", ATOM)
         f.texts[row] = _line(circuit, row, text, output, f) if (
-            row in printed or is_big(text)) else text
+            row in printed or row in targets or is_big(text)) else text
     _number_rows(circuit, stop, f)
     return f
 
@@ -101,6 +112,20 @@ def _line(circuit: Circuit, row: int, text: Text, output: int, f: Forward) -> Te
     number = f.number_of[row] = len(f.lines) + 1
     f.lines.append(Line(f"{' = '.join(found)} = {text.source}", number, False, found[0], row))
     return Text(found[0], ATOM)
+
+
+def _changed(circuit: Circuit, row: int, f: Forward, *, in_place: bool) -> Text:
+    """The line of a stage that changes its first input, after one that copies it if need be."""
+    target, *others = (f.texts[w] for w in circuit.operands(row))
+    if not in_place:
+        name = f.namer.again((circuit.names.get(row) or ("t",))[0])
+        source = f"{name} = np.array({target.source})"
+        f.lines.append(Line(source, len(f.lines) + 1, False, name))
+        target = Text(name, ATOM)
+    number = f.number_of[row] = len(f.lines) + 1
+    source = change(circuit.kind_of(row), [target, *others])
+    f.lines.append(Line(source, number, False, target.source, row))
+    return target
 
 
 def _number_rows(circuit: Circuit, stop: int, f: Forward) -> None:

@@ -2,19 +2,21 @@
 
 One line per variable of the user's; each wire the user named gets a line for its gradient, tagged
 with the number of the forward line it differentiates; `=` the first time and `+=` at forks.
-Unnamed wires that are read once are written inside the line that reads them.
+Unnamed wires that are read once are written inside the line that reads them. What is read at some
+places sends its gradient there: `dx = np.zeros_like(x)` once, then `dx[0] += ...`.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chainrule.circuit.circuit import NOTHING, Circuit, Part
 from chainrule.circuit.types import Type
-from chainrule.code.expression import ATOM, Text
+from chainrule.code.expression import ATOM, Text, change
 from chainrule.code.forward import Line, applied, forward_lines, is_big, leaf
+from chainrule.code.inplace import InPlace, in_place
 from chainrule.code.names import Namer
 from chainrule.code.recompute import most_held, recomputing
 from chainrule.gates.elementwise import accumulate
@@ -65,10 +67,15 @@ class Staged(str):
 def gets_a_line(circuit: Circuit) -> set[int]:
     """Forward wires whose value and gradient have a variable: named ones and those read twice."""
     readers = circuit.readers()
-    return {
-        row for row in circuit.forward_rows()
+    rows = circuit.forward_rows()
+    changed = [row for row in rows if circuit.kind_of(row).gate.statement]
+    found = {
+        row for row in rows
         if circuit.name(row) or len(readers[row]) > 1 or row in circuit.outputs
     }
+    return found.union(changed, (circuit.operands(row)[0] for row in changed)) - set(
+        w for w in range(len(circuit)) if circuit.is_leaf(w)
+    ) if changed else found
 
 
 def leaves(tree: Any) -> Iterator[tuple[tuple[Any, ...], int]]:
@@ -99,12 +106,15 @@ class _Printer:
         self.assigned: set[int] = set()
         self.owned: set[int] = set()
         self.borrowed: set[int] = set()
+        self.readers = [[row for row, _ in found] for found in circuit.readers()]
         self.waiting: dict[int, tuple[Text, int]] = {}  # leaves of lists, until the list is printed
         self.wire_of = {g: w for w, g in enumerate(part.gradient) if g != NOTHING}
         self.terms = self._terms()
         self.count = Counter(wire for edges in self.terms.values() for wire, _ in edges)
+        self.term_rows = {term for edges in self.terms.values() for _, term in edges}
         self.sums = self._sums()
         self.printed = self._printed()
+        self.handed_on: set[int] = set()  # wires whose gradient's variable goes on as another's
 
     # ---- what there is to print
 
@@ -125,7 +135,14 @@ class _Printer:
         """Rows that add one more term at a fork: they print as `+=`, and alias rows as nothing."""
         kinds = self.circuit.kind_of
         rows = range(self.stop, len(self.circuit))
-        return {row for row in rows if kinds(row).gate in (accumulate, alias)}
+        found = {row for row in rows if kinds(row).gate in (accumulate, alias)}
+        for row in self.part.gradient:  # totals, and what they were before one more term
+            while row >= self.stop and row not in self.term_rows and (
+                row in found or kinds(row).gate.statement
+            ):
+                found.add(row)
+                row = self.circuit.operands(row)[0]
+        return found
 
     def _printed(self) -> set[int]:
         """Forward rows with a line of their own."""
@@ -134,8 +151,16 @@ class _Printer:
             w for row in range(self.stop, len(c)) if row not in self.sums for w in c.operands(row)
         }
         read.update(term for edges in self.terms.values() for _, term in edges)
-        wanted = gets_a_line(c) | {w for w in read if w < self.stop and not c.is_leaf(w)}
+        read = {w for w in read if w < self.stop and not c.is_leaf(w)}
+        readers = {row: sum(r < self.stop for r in self.readers[row]) for row in range(self.stop)}
+        picks = {w for w in readers if readers[w] <= 1 and not c.name(w) and self._is_pick(w)}
+        wanted = (gets_a_line(c) | read) - (picks - set(c.outputs))
         return {row for row in wanted if row < self.stop and c.differentiates(row) is None}
+
+    def _is_pick(self, row: int) -> bool:
+        """True for one number picked, such as x[0]: it is picked again where it is read."""
+        kind = self.circuit.kind_of(row)
+        return kind.gate.makes_view and not kind.type.shape and kind.gate.family == "move"
 
     # ---- forward
 
@@ -149,10 +174,25 @@ class _Printer:
         if self.part.output_gradient in c.inputs:
             name = self.namer.free(c.name(self.part.output_gradient) or "dout")
             inputs[self.part.output_gradient] = Text(name, ATOM)
-        self.f = forward_lines(c, self.stop, self.part.output, self.printed, inputs, self.namer)
+        plan = self._plan()
+        self.printed |= plan.settled
+        self.f = forward_lines(
+            c, self.stop, self.part.output, self.printed, inputs, self.namer, plan
+        )
         self.texts, self.lines, self.number_of = self.f.texts, self.f.lines, self.f.number_of
         self.printed |= self.f.printed
         self.uses = self._uses()
+
+    def _plan(self) -> InPlace:
+        """What the forward pass changes in place, the backward pass reading what it reads."""
+        c = self.circuit
+        rows = [row for row in range(len(c)) if not c.is_leaf(row)]
+        if not any(c.kind_of(row).gate.statement for row in rows if row < self.stop):
+            return InPlace()
+        return in_place(
+            c, rows, has_line=lambda row: row in self.printed or row >= self.stop,
+            is_own=lambda row: row in self.printed, kept=(),
+        )
 
     # ---- backward
 
@@ -161,11 +201,19 @@ class _Printer:
         trees = [a.tree for a in self.arguments if not isinstance(a.tree, int)]
         in_lists = {wire for tree in trees for _, wire in leaves(tree)}
         for row in range(self.stop - 1, -1, -1):
-            for wire, term in self.terms.get(row, ()):
+            edges = self.terms.get(row, [])
+            if self._changes(row):
+                self._settle(row)
+                edges = edges[::-1]  # what is changed goes last, and may take dout's variable
+            for wire, term in edges:
                 if wire in self.printed or wire in self.circuit.inputs:
                     alone = wire in in_lists and self.count[wire] == 1
                     self._send(row, wire, term, alone)
         self._gather()
+        self.lines = [
+            replace(line, wire=NOTHING) if line.wire in self.handed_on and line.is_backward
+            else line for line in self.lines
+        ]
 
     def _uses(self) -> dict[int, int]:
         """How often each backward row is written into a line."""
@@ -181,16 +229,51 @@ class _Printer:
                     uses[term] = uses.get(term, 0) + 1
         return uses
 
+    def _changes(self, row: int) -> bool:
+        return bool(self.circuit.kind_of(row).gate.statement)
+
+    def _changes_late(self, term: int) -> bool:
+        return term >= self.stop and self._changes(term)
+
+    def _settle(self, row: int) -> None:
+        """Lines for what is read of the gradient of a changed array, before that changes too."""
+        c, dout = self.circuit, self.part.gradient[row]
+        if row not in self.owned:
+            return
+        for reader in self.readers[dout]:
+            if reader in self.sums or self._changes(reader):
+                continue
+            text = self._text(reader, row)
+            if c.kind_of(reader).gate.makes_view and c.type_of(reader).shape:
+                text = Text(f"np.copy({text.source})", ATOM)
+            if not (text.binds == ATOM and text.source.isidentifier()):
+                name = self.namer.counted("t")
+                self._emit(f"{name} = {text.source}", row, name)
+                text = Text(name, ATOM)
+            self.texts[reader] = text
+
     def _send(self, row: int, wire: int, term: int, alone: bool) -> None:
+        if self._changes_late(term) or (
+            self._changes(row) and wire == self.circuit.operands(row)[0]
+        ):
+            self._change(row, wire, term)
+            return
         text = self._text(term, row)
         if alone:
             self.waiting[wire] = (text, self.number_of[row])
             return
+        self._add(row, wire, text, term)
+
+    def _add(self, row: int, wire: int, text: Text, term: int = NOTHING) -> None:
+        """The line that makes a term the gradient of a wire, or adds it."""
         name = self._d_name(wire)
         if wire not in self.assigned:
             self.assigned.add(wire)
             if self._is_fresh(term):
                 self.owned.add(wire)
+            elif self._changes(wire) and self.circuit.type_of(wire).shape:
+                self.owned.add(wire)  # it is going to change
+                text = Text(f"np.array({text.source})", ATOM)
             if self._is_borrowed(term):
                 self.borrowed.add(wire)
             statement = f"{name} = {text.source}"
@@ -202,6 +285,42 @@ class _Printer:
             self.owned.add(wire)
             statement = f"{name} = {name} + {text.within(11)}"
         self._emit(statement, row, name, wire)
+
+    def _change(self, row: int, wire: int, term: int) -> None:
+        """Send a term by a statement: added at some places, or dout itself changed."""
+        c = self.circuit
+        target, *others = c.operands(term) if self._changes_late(term) else (term,)
+        texts = [self._text(w, row) for w in others]
+        is_added = self._changes_late(term) and c.kind_of(target).gate.reads_shape
+        if not is_added and wire not in self.assigned and row in self.owned:
+            self.d_names[wire] = self.d_names[row]  # dout's variable is free
+            self.handed_on.add(row)
+            self.assigned.add(wire)
+            self.owned.add(wire)
+        elif not is_added and wire in self.assigned:
+            name = self.namer.counted("t")
+            self._emit(f"{name} = np.array({self._text(target, row).source})", row, name)
+            if others:
+                self._emit(change(c.kind_of(term), [Text(name, ATOM), *texts]), row, name)
+            self._add(row, wire, Text(name, ATOM))
+            return
+        else:
+            self._own(row, wire, target)
+        name = self._d_name(wire)
+        if others:
+            self._emit(change(c.kind_of(term), [Text(name, ATOM), *texts]), row, name, wire)
+
+    def _own(self, row: int, wire: int, start: int) -> None:
+        """Let a gradient's variable hold memory of its own; it starts as a row says."""
+        name = self._d_name(wire)
+        if wire not in self.assigned:
+            text = self._text(start, row).source
+            is_fresh = self.circuit.kind_of(start).gate.reads_shape
+            self._emit(f"{name} = {text if is_fresh else f'np.array({text})'}", row, name, wire)
+        elif wire not in self.owned:
+            self._emit(f"{name} = np.array({name})", row, name, wire)
+        self.assigned.add(wire)
+        self.owned.add(wire)
 
     def _emit(self, statement: str, row: int, target: str, wire: int = NOTHING) -> None:
         self.lines.append(Line(statement, self.number_of[row], True, target, wire))
@@ -249,7 +368,18 @@ class _Printer:
         return self.texts[term]
 
     def _backward_row(self, row: int, at: int) -> Text:
+        if self._changes_late(row):
+            target, *others = (self.texts[w] for w in self.circuit.operands(row))
+            name = self.namer.counted("t")
+            is_fresh = self.circuit.kind_of(self.circuit.operands(row)[0]).gate.reads_shape
+            source = target.source if is_fresh else f"np.array({target.source})"
+            self._emit(f"{name} = {source}", at, name)
+            changed = change(self.circuit.kind_of(row), [Text(name, ATOM), *others])
+            self._emit(changed, at, name)
+            return Text(name, ATOM)
         text = applied(self.circuit, row, self.texts)
+        if self.circuit.kind_of(row).gate.reads_shape:
+            return text  # written anew for each gradient that starts from it
         if self.uses.get(row, 0) <= 1 and not is_big(text):
             return text
         if text.binds == ATOM and text.depth <= 1 and "(" not in text.source:

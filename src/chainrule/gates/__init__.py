@@ -1,14 +1,18 @@
 """What gates mean: one definition per gate, by family. Importing it loads the catalogue."""
 
 from chainrule.gates import (
+    along,
+    border,
     choose,
     composed,
     contract,
+    diagonal,
     einsum,
     elementwise,
     functions,
     index,
     join,
+    keys,
     move,
     order,
     reduce,
@@ -17,17 +21,22 @@ from chainrule.gates import (
     special,
     stable,
     tensordot,
+    terms,
 )
 
 __all__ = [
+    "along",
+    "border",
     "choose",
     "composed",
     "contract",
+    "diagonal",
     "einsum",
     "elementwise",
     "functions",
     "index",
     "join",
+    "keys",
     "move",
     "order",
     "reduce",
@@ -36,4 +45,5 @@ __all__ = [
     "special",
     "stable",
     "tensordot",
+    "terms",
 ]

@@ -18,7 +18,7 @@ from chainrule.errors import ShapeError
 from chainrule.gates.batched import reshaped, shape_of_one
 from chainrule.gates.contract import as_shape
 from chainrule.gates.define import gate
-from chainrule.gates.index import diagonal
+from chainrule.gates.diagonal import diagonal
 from chainrule.gates.move import (
     Bound,
     Shape,
@@ -168,6 +168,7 @@ def einsumming(count: int) -> Gate:
     arrays = [SQUARE, SQUARE[:, ::-1] - 1, np.cos(np.arange(9.0)).reshape(3, 3)][:count]
     return gate(
         f"einsum_{count}", names_of(count), family="contract", symbol="einsum",
+        makes_view=True,  # of one array, for a transpose or a diagonal
         evaluate=lambda *arrays, subscripts, optimize: np.einsum(
             subscripts, *arrays, optimize=optimize
         )[()],

@@ -21,9 +21,11 @@ import numpy as np
 from chainrule.circuit.record import BY_COUNT, Gate
 from chainrule.circuit.types import Type
 from chainrule.errors import ShapeError
+from chainrule.gates.along import take
 from chainrule.gates.batched import count_of, flat, reshaped, shape_of_one, shifted, spread
 from chainrule.gates.define import gate
-from chainrule.gates.index import ALL, index, take
+from chainrule.gates.index import index
+from chainrule.gates.keys import ALL
 from chainrule.gates.move import (
     Bound,
     Shape,

@@ -8,8 +8,9 @@
 | broadcast_to             | copies                               | the sum over the copies      |
 | transpose                | axes in another order                | dout, axes in their order    |
 | swapaxes, moveaxis       | one or two axes elsewhere            | dout, axes moved back        |
-| cast, alias              | x in another dtype, or as it is      | dout                         |
+| cast, alias, copy        | x in another dtype, or as it is      | dout                         |
 | stop_gradient            | x                                    | nothing                      |
+| full_like, full          | one number everywhere                | nothing                      |
 """
 
 import math
@@ -101,8 +102,9 @@ def entry(bind: Bind, *functions: Callable[..., Any], method: str | None = None)
 
 def _reshaping(name: str, **fields: Any) -> Gate:
     """A gate that only changes the shape: going back, the old shape is all that matters."""
+    fields.setdefault("makes_view", True)
     return gate(
-        name, "x", family="move", passes_mask=True, makes_view=True,
+        name, "x", family="move", passes_mask=True,
         vjp=lambda dout, x, out, **_: (lambda: reshape(dout, shape=shape_of(x)),),
         words="moves {dout} back to the shape of {x}", **fields,
     )
@@ -158,7 +160,13 @@ ravel: Gate = _reshaping(
     batch=lambda gate, many, x: flat(x, True),
     samples=((np.arange(6.0).reshape(2, 3),), (1.5,)),
 )
-BY_METHOD["flatten"] = ravel
+flatten = _reshaping(
+    "flatten", evaluate=lambda x: np.array(x).ravel(),
+    infer=lambda types: Type((types[0].size,), types[0].dtype), code="np.array({x}).ravel()",
+    method="flatten", bind=_bind_ravel, makes_view=False,
+    batch=lambda gate, many, x: flat(copy(x, order="C"), True),
+    samples=((np.arange(6.0).reshape(2, 3),),),
+)
 
 
 def _expanded(types: Sequence[Type], *, axis: Shape) -> Type:
@@ -352,6 +360,7 @@ cast = gate(
     "cast", "x", family="move", passes_mask=True, evaluate=_cast,
     infer=lambda types, *, dtype: Type(types[0].shape, np.dtype(dtype)),
     code=lambda attrs, operands: "np.asarray({x}, np." + attrs["dtype"] + ")[()]",
+    makes_view=True,  # its source does, where the dtype is the same
     method="astype", bind=lambda x, dtype: ((x,), {"dtype": np.dtype(dtype).name}),
     batch=as_it_stands,
     local=lambda x, out, dtype: (1,),  # the engine casts the gradient back
@@ -370,4 +379,61 @@ stop_gradient = gate(
     code="{x}", makes_view=True, batch=as_it_stands,
     words="lets {x} through and stops {dout}: nothing flows back",
     samples=((1.5,), (np.arange(3.0),)),
+)
+def _copy_code(attrs: Mapping[str, Any], operands: Any) -> str:
+    return "{x}.copy()" if attrs["order"] == "C" else "np.copy({x})"
+
+
+copy: Gate = gate(
+    "copy", "x", family="move", passes_mask=True,
+    evaluate=lambda x, order: np.array(x, order=order)[()],  # as later views find it in memory
+    infer=lambda types, *, order: Type(types[0].shape, types[0].dtype),
+    code=_copy_code, number_code="{x}", batch=as_it_stands,
+    numpy=(np.copy,), bind=lambda a, order="K": ((a,), {"order": order}),
+    local=lambda x, out, order: (1,),
+    words="is {x} in memory of its own: {dout} passes unchanged",
+    samples=((np.arange(6.0).reshape(2, 3),),), sample_attrs=({"order": "K"}, {"order": "C"}),
+)
+entry(lambda a, order="C": chosen(copy, (a,), order=order), method="copy")
+
+
+# ---- arrays of one number
+
+
+def _filled_text(shape: str, like: str, attrs: Mapping[str, Any]) -> str:
+    value, dtype = attrs["value"], attrs["dtype"]
+    name = {"0": "zeros", "0.0": "zeros", "1": "ones", "1.0": "ones", "True": "ones"}.get(
+        repr(value), "full"  # -0.0 is no zero to print
+    )
+    inside = [shape] if name != "full" else [shape, repr(value)]
+    if dtype is not None and (like or dtype != "float64"):
+        inside.append("bool" if dtype == "bool" else f"np.{dtype}")
+    return f"np.{name}{like}({', '.join(inside)})"
+
+
+full_like: Gate = gate(
+    "full_like", "x", family="move", reads_shape=True, batch=as_it_stands,
+    evaluate=lambda x, value, dtype: np.full_like(x, value, dtype, subok=False),
+    infer=lambda types, *, value, dtype: Type(types[0].shape, np.dtype(dtype or types[0].dtype)),
+    code=lambda attrs, operands: _filled_text("{x}", "_like", attrs),
+    words="gives numbers of its own in the shape of {x}: nothing flows back",
+    samples=((np.arange(6.0).reshape(2, 3),),),
+    sample_attrs=({"value": 0, "dtype": None}, {"value": 1, "dtype": "bool"},
+                  {"value": 2.5, "dtype": None}, {"value": 0, "dtype": "float32"}),
+)
+full: Gate = gate(
+    "full", "x", family="move", reads_shape=True,  # x only says which trace records
+    evaluate=lambda x, shape, value, dtype: np.full(shape, value, dtype),
+    batch=lambda gate, many, x, shape, value, dtype: gate(
+        x, shape=(x.shape[0], *shape), value=value, dtype=dtype
+    ),
+    infer=lambda types, *, shape, value, dtype: Type(shape, np.dtype(dtype)),
+    code=lambda attrs, operands: _filled_text(
+        str(attrs["shape"][0] if len(attrs["shape"]) == 1 else attrs["shape"]), "", attrs
+    ),
+    words="gives numbers of its own: nothing flows back to {x}",
+    samples=((np.arange(3.0),), (1.5,)),
+    sample_attrs=({"shape": (2, 3), "value": 0, "dtype": "float64"},
+                  {"shape": (4,), "value": 1, "dtype": "float32"},
+                  {"shape": (2,), "value": -0.5, "dtype": "float64"}),
 )

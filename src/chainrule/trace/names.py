@@ -36,6 +36,9 @@ def with_names(circuit: Circuit, trace: Trace) -> Circuit:
                 names[row] = found
     names.update(resolve.renamed_by_callers())
     names = {row: found for row, found in names.items() if found}
+    for row, before in trace.renewed.items():  # what is written to keeps its name
+        if before in names:
+            names.setdefault(row, names[before])
     return circuit.with_(names=names, origin=column, origins=tuple(resolve.origins))
 
 

@@ -220,6 +220,8 @@ def _find(decoded: _Decoded, lasti: int, path: Path) -> Destination:
     index = decoded.index_at.get(lasti)
     if index is None:
         return NOWHERE
+    if decoded.steps[index].name == "PRECALL":  # on 3.11 a built-in may be called here already,
+        index += 1  # in code that has run a few times; CALL is next
     name = decoded.steps[index].name
     if name in _UNPACKS:  # the items made here are what it is about to unpack
         return _follow(decoded, index, path)

@@ -196,8 +196,14 @@ def _targets(statement: ast.stmt) -> list[str]:
         targets = []
     return [
         node.id for target in targets for node in ast.walk(target)
-        if isinstance(node, ast.Name)
+        if isinstance(node, ast.Name) and node not in _in_brackets(target)
     ]
+
+
+def _in_brackets(target: ast.expr) -> list[ast.AST]:
+    """What a target such as y[i] only reads."""
+    keys = [n.slice for n in ast.walk(target) if isinstance(n, ast.Subscript)]
+    return [node for key in keys for node in ast.walk(key)]
 
 
 def _holds_traced(value: Any) -> bool:

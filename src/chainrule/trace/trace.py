@@ -18,16 +18,17 @@ are let go, except those it returned: None stands for each in `values`.
 import itertools
 import sys
 from array import array
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from chainrule.circuit.circuit import NOTHING, Circuit, Region
 from chainrule.circuit.record import CONSTANT, INPUT, KINDS, kind_of
 from chainrule.errors import TraceError
+from chainrule.trace.cells import Cell, note_reads
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -54,8 +55,8 @@ class Trace:
 
     __slots__ = (
         "_root", "_stack", "birth", "call", "calls", "captured", "copies", "decisions", "frame",
-        "inputs", "is_nested", "is_plain", "limit", "log", "names", "packed", "regions", "spill",
-        "values",
+        "inputs", "is_nested", "is_plain", "limit", "log", "names", "packed", "regions",
+        "renewed", "seen", "sharing", "spill", "stale", "values",
     )
 
     def __init__(self, *, copies: bool = False, is_plain: bool = False) -> None:
@@ -75,6 +76,10 @@ class Trace:
         self.inputs: list[int] = []
         self.decisions: list[tuple[int, bool, CodeType, int]] = []  # wire, outcome, place
         self.names: dict[int, tuple[str, ...]] = {}
+        self.sharing: dict[int, Cell] = {}  # wires whose array is the memory of a cell
+        self.seen = 0  # rows whose reads the cells know of
+        self.stale: dict[int, Callable[[], object]] = {}  # views to read again at the end
+        self.renewed: dict[int, int] = {}  # row -> the one whose variable it is the newest of
         self.calls: list[Call] = []
         self.frame: FrameType | None = None
         self.call = NOTHING
@@ -132,7 +137,32 @@ class Trace:
             raise finished()
         self._pack()
 
+    def row(self, wire: int) -> tuple[int, Sequence[int]]:
+        """Kind and operands of a row."""
+        first = len(self.values) - len(self.log) // WIDTH
+        if wire >= first:
+            at = (wire - first) * WIDTH
+            return self._decoded(*self.log[at : at + 3])
+        for chunk in self.packed:
+            if wire < len(chunk):
+                return self._decoded(*chunk[wire, :3].tolist())
+            wire -= len(chunk)
+        raise AssertionError("a wire is a row of its trace")
+
+    def _decoded(self, kind: int, first: int, second: int) -> tuple[int, Sequence[int]]:
+        if first < NOTHING:
+            return kind, self.spill[-2 - first]
+        return kind, () if first == NOTHING else (first,) if second == NOTHING else (first, second)
+
+    def note_reads(self) -> None:
+        """Let the cells know what the rows recorded since last time read."""
+        stop = len(self.values)
+        note_reads([(r, *self.row(r)) for r in range(self.seen, stop)], self.sharing)
+        self.seen = stop
+
     def _pack(self) -> None:
+        if self.sharing:
+            self.note_reads()
         self.packed.append(np.array(self.log, np.int32).reshape(-1, WIDTH))
         self.log.clear()
 
@@ -179,8 +209,18 @@ class Trace:
         kinds: list[int] = np.concatenate(chunks[::-1])[first - len(self.values) :].tolist()
         return kinds
 
+    def renew(self, kind: int, operand: int, value: Any) -> int:
+        """One more stage that the user has not written: a view read again; its wire."""
+        wire = len(self.values)
+        self.values.append(value)
+        self.log += (kind, operand, NOTHING, NOTHING, NOTHING)
+        return wire
+
     def close(self) -> None:
         """End the recording and let go of the frames; values may still be read."""
+        if self.is_open:
+            for read_again in list(self.stale.values()):
+                read_again()
         self.limit = -1
         self.frame = self._root = None  # type: ignore[assignment]  # closed: nobody reads them
         self._stack = []
@@ -237,6 +277,13 @@ def _kind_tables(stop: int) -> "tuple[npt.NDArray[np.int32], npt.NDArray[np.bool
     gates = [KINDS[k].gate for k in range(stop)]
     arity = np.array([len(g.inputs) for g in gates], np.int32)
     return arity, np.array([g is CONSTANT for g in gates], np.bool_)
+
+
+def retell(error: ValueError) -> NoReturn:
+    """Raise what a traced value said, where NumPy has put an error of its own in its place."""
+    if isinstance(error.__cause__, TraceError):
+        raise error.__cause__ from None
+    raise error
 
 
 def finished(place: str = "") -> TraceError:

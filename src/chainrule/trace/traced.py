@@ -1,5 +1,7 @@
 """Traced: a number or array that records what is done to it. A carrier with NumPy's face."""
 
+import math
+import operator
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,6 +15,8 @@ from chainrule.circuit.record import (
     BY_OPERATOR,
     BY_SCIPY,
     CONSTANT,
+    INPUT,
+    KINDS,
     Gate,
     gate_of,
     kind_id,
@@ -22,19 +26,49 @@ from chainrule.circuit.types import FLOAT, TYPES, WEAK, Type, is_number, type_id
 from chainrule.errors import ShapeError, TraceError, UnsupportedError
 from chainrule.gates.composed import COMPOSED
 from chainrule.gates.handle import BINARY, COMPARE, UNARY, Carrier
+from chainrule.trace.cells import Share
 from chainrule.trace.trace import LEAF, Trace, finished
 
 _frame = sys._getframe
 _new = object.__new__
 
 
+class _Later:
+    """What the modules `write` and `make` add; they need this one themselves."""
+
+    write: Callable[..., None]  # x[key] = v
+    assign: Callable[..., "Traced"]  # x += v
+    share: Callable[..., None]  # a new value may be a view
+    making: Mapping[Any, Callable[..., Any]]  # NumPy functions that make arrays
+
+
+later = _Later()
+
+
+def _as_plain(convert: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that gives a plain number: of what no input reaches, or not at all."""
+
+    def method(self: "Traced", *settings: Any) -> Any:
+        if is_fixed(self):
+            return convert(self.value, *settings)
+        raise cannot(
+            "float(x), int(x), complex(x), round(x) or math.f(x) was called on a traced value, "
+            "or it was written into a plain array; this would lose its gradient",
+            "write np.exp(x) instead of math.exp(x), and use x itself instead of float(x); to "
+            "write into an array, make it with np.zeros(n, like=x), where x is traced",
+        )
+
+    return method
+
+
 class Traced(Carrier):
     """A value inside a function being traced. Behaves as the number or array it stands for."""
 
-    __slots__ = ("trace", "value", "wire")
+    __slots__ = ("__weakref__", "share", "trace", "value", "wire")
     trace: Trace
     wire: int
     value: Any
+    share: Share | None  # of a memory that is written to; not set: none so far
 
     @property
     def birth(self) -> int:  # type: ignore[override]  # the trace's own
@@ -67,6 +101,8 @@ class Traced(Carrier):
         if gate is None and ufunc in COMPOSED and method == "__call__" and not settings:
             return COMPOSED[ufunc](*inputs)
         if gate is None or method != "__call__" or settings:
+            if all(is_fixed(x) for x in inputs) and "out" not in settings:
+                return getattr(ufunc, method)(*map(fixed_value, inputs), **settings)
             raise _no_gate(_ufunc_name(ufunc, method, settings))
         trace = youngest(inputs)
         numpys = ufunc if ufunc in gate.numpy else None  # SciPy's bits may differ from the gate's
@@ -75,39 +111,43 @@ class Traced(Carrier):
     def __array_function__(
         self, function: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
-        plain = _ABOUT_SHAPE.get(function)
-        if plain is not None:
-            return plain(*args, **kwargs)
+        about = _ABOUT_SHAPE.get(function)
+        if about is not None:
+            return about(*args, **kwargs)
+        make = later.making.get(function)
+        if make is not None:
+            return make(self, user_frame(_frame(1)), *args, **kwargs)
         if function in COMPOSED:
             return _compose(function, user_frame(_frame(1)), args, kwargs)
         gate = gate_of(function)
         if gate is None:
+            if all(is_fixed(x) for x in (*args, *kwargs.values())):
+                return function(*map(fixed_value, args),
+                                **{k: fixed_value(x) for k, x in kwargs.items()})
             raise _no_gate(f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__}")
         return call(gate, user_frame(_frame(1)), *args, **kwargs)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if is_fixed(self):
+            return np.array(self.value, dtype)
         if name := _scipy_function(_frame(1)):
             gate = BY_SCIPY.get(name)
-            raise _cannot(
+            raise cannot(
                 f"SciPy's {name} turns a traced value into a plain array, which would lose its "
                 "gradient",
                 gate.written if gate is not None and gate.written else
                 "write it with NumPy's functions, or with the ufuncs of scipy.special",
             )
-        raise _cannot(
+        raise cannot(
             "NumPy tried to turn a traced value into a plain array, which would lose its gradient",
-            "np.array([...]) and np.asarray(...) cannot hold traced values: pass the array in as "
-            "an argument, or work on the list's items one by one",
+            "np.array([...]) and np.asarray(...) cannot hold traced values, unless they are told "
+            "like=x with a traced x: write np.array([...], like=x), and where you write into an "
+            "array, make it with np.zeros(n, like=x)",
         )
 
-    def _no_float(self, *_: Any) -> Any:
-        raise _cannot(
-            "float(x), int(x), complex(x), round(x) or math.f(x) was called on a traced value, "
-            "which would lose its gradient",
-            "write np.exp(x) instead of math.exp(x), and use x itself instead of float(x)",
-        )
-
-    __float__ = __int__ = __complex__ = __index__ = __round__ = __trunc__ = _no_float
+    __float__, __int__, __complex__ = _as_plain(float), _as_plain(int), _as_plain(complex)
+    __index__, __round__ = _as_plain(operator.index), _as_plain(round)
+    __trunc__ = _as_plain(math.trunc)
 
     def __bool__(self) -> bool:
         if self.type.size != 1:
@@ -123,7 +163,7 @@ class Traced(Carrier):
 
     def __len__(self) -> int:
         if not self.shape:
-            raise _cannot("this is one number: it has no length, and no items to go through",
+            raise cannot("this is one number: it has no length, and no items to go through",
                           "give an array, or use the number itself")
         return self.shape[0]
 
@@ -135,10 +175,11 @@ class Traced(Carrier):
         return call(BY_OPERATOR["getitem"], user_frame(_frame(1)), self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        raise _cannot("an argument was written to: x[...] = value",
-                      "build a new array from the parts instead")
+        later.write(self, key, value, user_frame(_frame(1)))
 
     def __getattr__(self, name: str) -> Any:
+        if name == "share":
+            return None
         if name.startswith("__"):
             raise AttributeError(name)
         gate = BY_METHOD.get(name)
@@ -155,7 +196,9 @@ class Traced(Carrier):
         return f"Traced({self.value!r})"
 
     def __pos__(self) -> "Traced":
-        return self
+        if not self.shape:
+            return self
+        return record(self.trace, BY_NAME["copy"], (self,), {"order": "K"}, _frame(1))
 
     @property
     def T(self) -> "Traced":
@@ -168,9 +211,32 @@ _ABOUT_SHAPE: dict[Any, Callable[..., Any]] = {
     np.shape: lambda a: a.shape,
     np.ndim: lambda a: a.ndim,
     np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
-    np.zeros_like: lambda a, dtype=None: np.zeros(a.shape, dtype or a.dtype),
-    np.ones_like: lambda a, dtype=None: np.ones(a.shape, dtype or a.dtype),
 }
+
+
+def is_fixed(x: Any) -> bool:
+    """True for plain values, and for traced ones that no input's number reaches."""
+    if isinstance(x, list | tuple):
+        return all(map(is_fixed, x))
+    if not isinstance(x, Traced):
+        return True
+    waiting, known = [x.wire], {x.wire}
+    while waiting:
+        kind, operands = x.trace.row(waiting.pop())
+        gate = KINDS[kind].gate
+        if gate is INPUT:
+            return False
+        if not gate.reads_shape:
+            waiting += [w for w in operands if w not in known]
+            known.update(operands)
+    return not isinstance(x.value, Traced)
+
+
+def fixed_value(x: Any) -> Any:
+    """The plain value of what `is_fixed`."""
+    if isinstance(x, list | tuple):
+        return type(x)(map(fixed_value, x))
+    return x.value if isinstance(x, Traced) else x
 
 
 def known_numpy() -> list[str]:
@@ -219,7 +285,7 @@ def youngest(operands: Sequence[Any]) -> Trace:
         if isinstance(x, Traced) and (found is None or x.trace.birth > found.birth):
             found = x.trace
     if found is None:
-        raise _cannot("a traced value was passed inside a list", "pass it as the argument itself")
+        raise cannot("a traced value was passed inside a list", "pass it as the argument itself")
     return found
 
 
@@ -241,7 +307,7 @@ def record(
             wires.append(x.wire)
             values.append(x.value)
         else:
-            wires.append(_capture(trace, x, gate, frame))
+            wires.append(capture(trace, x, gate, frame))
             values.append(trace.values[wires[-1]])
     try:
         if ufunc is not None:
@@ -253,15 +319,18 @@ def record(
     except ChainError as error:
         raise type(error)(f"{error}{where(frame)}") from None
     except (ValueError, TypeError) as error:
-        raise _explained(gate, values, attrs, error, frame) from error
+        raise explained(gate, values, attrs, error, frame) from error
     kind = kind_of(gate, attrs, value)
-    return traced(trace, trace.record(kind, wires, value, frame), value)
+    made = traced(trace, trace.record(kind, wires, value, frame), value)
+    if gate.makes_view and made.shape and isinstance(operands[0], Traced):
+        later.share(made, operands[0], gate, attrs)
+    return made
 
 
 ChainError = (ShapeError, UnsupportedError)
 
 
-def _explained(
+def explained(
     gate: Gate, values: Sequence[Any], attrs: Any, error: Exception, frame: Any
 ) -> Exception:
     """Our own words for what NumPy refused, where the gate's type rule can tell."""
@@ -272,7 +341,7 @@ def _explained(
     return UnsupportedError(f"{gate.name}: {error}{where(frame)}")
 
 
-def _capture(trace: Trace, value: Any, gate: Gate, frame: Any) -> int:
+def capture(trace: Trace, value: Any, gate: Gate, frame: Any) -> int:
     """A constant for a value from outside the trace."""
     cls = value.__class__
     if cls is float or (cls is int and -EXACT <= value <= EXACT) or (
@@ -330,14 +399,19 @@ def traced(trace: Trace, wire: int, value: Any) -> Traced:
 # ---- fast operators: the same as `record`, with the common cases spelled out
 
 
-def _binary(gate: Gate, *, reflected: bool) -> Callable[[Any, Any], Any]:
-    """An operator method. Its body is the inner loop of every eager gradient."""
+def _binary(
+    gate: Gate, *, reflected: bool = False, in_place: bool = False
+) -> Callable[[Any, Any], Any]:
+    """An operator method. Its body is the inner loop of every eager gradient.
+
+    in_place: of y += x, which is y = y + x for numbers and writes to an array.
+    """
     compute = _swapped(gate.evaluate) if reflected else gate.evaluate
     float_kind = kind_id(gate, (), FLOAT)
     constants = {cls: (kind_id(CONSTANT, (), WEAK[cls]), *LEAF) for cls in (float, int)}
     kinds: dict[Any, int] = {}
 
-    def operator(self: Traced, other: Any) -> Any:
+    def operate(self: Traced, other: Any) -> Any:
         trace = self.trace
         log = trace.log
         if len(log) > trace.limit:
@@ -353,7 +427,9 @@ def _binary(gate: Gate, *, reflected: bool) -> Callable[[Any, Any], Any]:
             values.append(other)
             log += constants[cls]
         else:
-            return _slow(gate, (other, self) if reflected else (self, other), _frame(1))
+            return _slow(
+                gate, (other, self) if reflected else (self, other), _frame(1), in_place
+            )
         frame = _frame(1)
         if frame is not trace.frame:
             trace.enter(frame)
@@ -369,7 +445,7 @@ def _binary(gate: Gate, *, reflected: bool) -> Callable[[Any, Any], Any]:
         elif cls is np.float64 or cls is np.float32:
             kind = kinds.get(cls) or new_kind(value)
         else:  # refused, complex, or a value of an older trace
-            return _slow(gate, (other, self) if reflected else (self, other), frame)
+            return _slow(gate, (other, self) if reflected else (self, other), frame, in_place)
         made = _new(Traced)
         made.trace = trace
         made.wire = len(values)
@@ -379,6 +455,8 @@ def _binary(gate: Gate, *, reflected: bool) -> Callable[[Any, Any], Any]:
             log += (kind, wire, self.wire, trace.call, frame.f_lasti)
         else:
             log += (kind, self.wire, wire, trace.call, frame.f_lasti)
+        if in_place and cls is np.ndarray:
+            return later.assign(self, made, frame)
         return made
 
     def new_kind(value: Any) -> int:
@@ -386,27 +464,28 @@ def _binary(gate: Gate, *, reflected: bool) -> Callable[[Any, Any], Any]:
         found = kinds[key] = kind_id(gate, (), type_id(value))
         return found
 
-    return operator
+    return operate
 
 
 def _swapped(compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda x, y: compute(y, x)
 
 
-def _slow(gate: Gate, operands: tuple[Any, Any], frame: Any) -> Any:
+def _slow(gate: Gate, operands: tuple[Any, Any], frame: Any, in_place: bool) -> Any:
     if not all(isinstance(x, Traced | list | tuple) or is_number(x) for x in operands):
         return NotImplemented
-    return record(youngest(operands), gate, operands, {}, frame)
+    made = record(youngest(operands), gate, operands, {}, frame)
+    return later.assign(operands[0], made, frame) if in_place else made
 
 
 def _compare(gate: Gate) -> Callable[[Any, Any], Any]:
-    def operator(self: Traced, other: Any) -> Any:
+    def compare(self: Traced, other: Any) -> Any:
         if not (isinstance(other, Traced) or is_number(other)):
             return NotImplemented
         operands = (self, other)
         return record(youngest(operands), gate, operands, {}, _frame(1))
 
-    return operator
+    return compare
 
 
 def _unary(gate: Gate) -> Callable[[Any], Any]:
@@ -415,7 +494,8 @@ def _unary(gate: Gate) -> Callable[[Any], Any]:
 
 def _install() -> None:
     for python, name in BINARY.items():
-        setattr(Traced, f"__{python}__", _binary(BY_NAME[name], reflected=False))
+        setattr(Traced, f"__{python}__", _binary(BY_NAME[name]))
+        setattr(Traced, f"__i{python}__", _binary(BY_NAME[name], in_place=True))
         setattr(Traced, f"__r{python}__", _binary(BY_NAME[name], reflected=True))
     for python, name in COMPARE.items():
         setattr(Traced, f"__{python}__", _compare(BY_NAME[name]))
@@ -477,7 +557,7 @@ def where_in(function: str, file: str, line: int) -> str:
     return f"\n  in {function}, {file} line {line}" + (f":  {text}" if text else "")
 
 
-def _cannot(what: str, instead: str) -> TraceError:
+def cannot(what: str, instead: str) -> TraceError:
     return TraceError(f"{what}{where(user_frame(_frame(1)))}\n  Instead: {instead}.")
 
 

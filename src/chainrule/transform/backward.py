@@ -5,6 +5,10 @@ sum over axes that were broadcast, return to the input's dtype, add at forks, sk
 structure. Rules compute with whatever stands in `values`: handles in a builder (then the backward
 pass becomes more stages of the circuit), plain numbers (then it is computed at once), or traced
 values of an older trace (then it is differentiated again).
+
+A rule may give a term that speaks of a few places only (gates/terms). Of plain numbers it is added
+in place, into an array the engine made itself; `owned` holds the wires whose gradient is such an
+array, held by nobody else. As stages it becomes one stage on the total.
 """
 
 from array import array
@@ -16,11 +20,12 @@ import numpy as np
 
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import NOTHING, Circuit, Group, Part
-from chainrule.circuit.record import KINDS, Kind, Rule
+from chainrule.circuit.record import CONSTANT, KINDS, Kind, Rule
 from chainrule.circuit.types import WEAK, Type
 from chainrule.gates import move, reduce
 from chainrule.gates.elementwise import accumulate, where
 from chainrule.gates.handle import Handle
+from chainrule.gates.terms import AddedAt, Lazy, Passed, blank, whole
 from chainrule.transform.masks import Masks, fit_mask, note_mask, select, sent_masks
 
 
@@ -48,6 +53,12 @@ class Observer:
     def added(self, total: Any, term: Any) -> Any:
         """At a fork, the total with one more term."""
         return total + term
+
+    def placed(self, wire: int, position: int, total: Any, term: Lazy) -> Any:
+        """The total, or None, with one more term that speaks of some places."""
+        made = term.whole()
+        self.sent(position, made)
+        return made if total is None else self.added(total, made)
 
 
 def active_rows(rows: Rows, wrt: Iterable[int], stop: int) -> bytearray:
@@ -91,6 +102,7 @@ def backpropagate(
     masks: Masks = {}
     gradients: list[Any] = [None] * (output + 1)
     gradients[output] = dout
+    owned: set[int] = set()
     closed = {g.output: g for g in groups if g.is_closed}
     inner = {row: g for g in closed.values() for row in g.stages} if closed else {}
     start, operand, kinds = rows.start, rows.operand, rows.kind
@@ -103,7 +115,9 @@ def backpropagate(
             dout = gradients[row] = observer.at(row, dout)
         kind = KINDS[kinds[row]]
         if row in closed:
-            _through_group(closed[row], rows, values, gradients, active, one, observer, masks)
+            _through_group(
+                closed[row], rows, values, gradients, owned, active, one, observer, masks
+            )
             if not inside:
                 continue
         wires = operand[begin:end]
@@ -113,6 +127,8 @@ def backpropagate(
         sent = None
         if live is not None or kind.gate.mask is not None:
             sent = sent_masks(kind, live, inputs, values[row])
+        last: tuple[int, int, Passed] | None = None
+        its_mask = None
         for index, (wire, partial) in enumerate(zip(wires, terms, strict=True)):
             if not active[wire]:
                 continue
@@ -120,32 +136,88 @@ def backpropagate(
             if term is None:
                 continue
             if live is not None and partial.__class__ is not int:
-                term = select(kind, live, term)
-            mask = sent[index] if sent else None
+                by_literal = any(
+                    partial is x and KINDS[kinds[w]].gate is CONSTANT and KINDS[kinds[w]].type.weak
+                    for x, w in zip(inputs, wires, strict=True)
+                )
+                term = select(kind, live, term, by_literal=by_literal)
             target = KINDS[kinds[wire]]
             if target.type_id != kind.type_id or not kind.by_partials:
                 term = fit(term, target.type)
             if row in inner and wire not in inner[row].stages:
                 continue  # the group has sent its own, in one
+            mask = fit_mask(sent[index], kind.type, target.type) if sent else None
+            if isinstance(term, Passed):  # it may take dout's memory: after all others
+                last, its_mask = (wire, begin + index, term), mask
+                continue
             if mask is not None or masks:
-                mask = fit_mask(mask, kind.type, target.type)
                 note_mask(masks, wire, mask, first=gradients[wire] is None)
-            _send(gradients, wire, begin + index, term, observer)
+            if last is not None and row in owned and isinstance(term, np.ndarray):
+                term = term.copy()  # maybe a view of dout
+            _send(gradients, owned, wire, begin + index, term, observer)
+        if last is not None:
+            if its_mask is not None or masks:
+                note_mask(masks, last[0], its_mask, first=gradients[last[0]] is None)
+            _pass_on(gradients, owned, row, row in wanted, *last, observer)
         if row not in wanted:
             gradients[row] = None
+            owned.discard(row)
     return gradients
 
 
 def _send(
-    gradients: list[Any], wire: int, position: int, term: Any, observer: Observer | None
+    gradients: list[Any], owned: set[int], wire: int, position: int, term: Any,
+    observer: Observer | None,
 ) -> None:
     """Add one term to a wire's gradient."""
     old = gradients[wire]
-    if observer is None:
-        gradients[wire] = term if old is None else old + term
+    if isinstance(term, Lazy):
+        if observer is not None:
+            gradients[wire] = observer.placed(wire, position, old, term)
+        elif isinstance(term, AddedAt):
+            gradients[wire] = _added_at(old, term, owned, wire)
+        else:
+            made = term.whole()
+            gradients[wire] = made if old is None else old + made
+            owned.discard(wire)
+    elif observer is None:
+        if old is None:
+            gradients[wire] = term
+        elif wire in owned and isinstance(term, np.ndarray):
+            old += term
+        else:
+            gradients[wire] = old + term
+            owned.discard(wire)
     else:
         observer.sent(position, term)
         gradients[wire] = term if old is None else observer.added(old, term)
+
+
+def _added_at(old: Any, term: AddedAt, owned: set[int], wire: int) -> Any:
+    """The gradient of a wire with a term added at its places: in place where it is owned."""
+    if not term.places.is_plain(term.dout) or not (old is None or isinstance(old, np.ndarray)):
+        owned.discard(wire)
+        return term.places.added(blank(term.places.x) if old is None else old, term.dout)
+    if wire not in owned:
+        old = blank(term.places.x) if old is None else np.array(old)
+        owned.add(wire)
+    term.places.add(old, term.dout)
+    return old
+
+
+def _pass_on(
+    gradients: list[Any], owned: set[int], row: int, is_wanted: bool, wire: int, position: int,
+    term: Passed, observer: Observer | None,
+) -> None:
+    """Send a term that may take the memory of the gradient it is made from."""
+    is_free = observer is None and gradients[wire] is None and not is_wanted
+    if is_free and row in owned and term.is_plain:
+        gradients[wire] = term.taken()
+    else:
+        _send(gradients, owned, wire, position, term, observer)
+        is_free = is_free and term.is_copied and isinstance(gradients[wire], np.ndarray)
+    if is_free:
+        owned.add(wire)
 
 
 def _terms(kind: Kind, inputs: Sequence[Any], out: Any, dout: Any) -> Iterable[Any]:
@@ -185,6 +257,8 @@ def fit(term: Any, t: Type) -> Any:
         if move.shape_of(term) != t.shape:
             term = move.broadcast_to(term, shape=t.shape)
     dtype = _dtype(term)
+    if isinstance(term, Lazy) and dtype != t.dtype:
+        term = term.whole()
     if not t.weak and dtype is not None and dtype != t.dtype:
         term = move.cast(term, dtype=t.dtype.name)
     return term
@@ -218,8 +292,8 @@ def entry_position(group: Group, wire: int, rows: Rows) -> int:
 
 
 def _through_group(
-    group: Group, rows: Rows, values: Sequence[Any], gradients: list[Any], active: bytearray,
-    one: Any, observer: Observer | None, masks: Masks,
+    group: Group, rows: Rows, values: Sequence[Any], gradients: list[Any], owned: set[int],
+    active: bytearray, one: Any, observer: Observer | None, masks: Masks,
 ) -> None:
     """Differentiate a closed group as the one gate it means."""
     live = masks.get(group.output) if group.gate.family == "elementwise" else None
@@ -233,7 +307,7 @@ def _through_group(
         note_mask(masks, wire, live, first=gradients[wire] is None)
         term = fit(term, KINDS[rows.kind[wire]].type)
         position = 0 if observer is None else entry_position(group, wire, rows)
-        _send(gradients, wire, position, term, observer)
+        _send(gradients, owned, wire, position, term, observer)
 
 
 def _group_terms(group: Group, values: Sequence[Any], dout: Any, one: Any) -> Iterable[Any]:
@@ -312,7 +386,7 @@ def _partials(kind: Kind, inputs: Sequence[Any], out: Any) -> tuple[Any, ...] | 
         return tuple(called(p) for p in rule(*inputs, out, **kind.attrs))
     if kind.gate.family != "elementwise" or kind.gate.vjp is None:
         return None
-    return tuple(called(t) for t in kind.gate.vjp(1.0, *inputs, out, **kind.attrs))
+    return tuple(whole(called(t)) for t in kind.gate.vjp(1.0, *inputs, out, **kind.attrs))
 
 
 def unit(t: Type) -> Any:
@@ -336,15 +410,19 @@ class _Handles(Sequence[Any]):
 class _Recorder(Observer):
     """Stamps each new stage with the row it differentiates, and notes the terms."""
 
-    def __init__(self, builder: Builder, circuit: Circuit, named: Container[int]) -> None:
+    def __init__(
+        self, builder: Builder, circuit: Circuit, named: Container[int] | None
+    ) -> None:
         self.builder = builder
         self.terms = array("i", [NOTHING]) * len(circuit.operand)
         self.gradient = array("i", [NOTHING]) * len(circuit)
         self.named = named
+        self.zeros: dict[int, Any] = {}  # by wire, the zeros that terms of some places start from
 
     def at(self, row: int, dout: Any) -> Any:
         self.builder.origin = -2 - row
-        dout = move.alias(dout) if row in self.named else dout
+        is_named = self.named is not None and (row in self.named or row in self.zeros)
+        dout = move.alias(dout) if is_named else dout
         self.gradient[row] = self.wire(dout)
         return dout
 
@@ -353,6 +431,15 @@ class _Recorder(Observer):
 
     def added(self, total: Any, term: Any) -> Any:
         return accumulate(total, term)
+
+    def placed(self, wire: int, position: int, total: Any, term: Lazy) -> Any:
+        if not isinstance(term, AddedAt):
+            return super().placed(wire, position, total, term)
+        if wire not in self.zeros:
+            self.zeros[wire] = blank(term.places.x)
+        made = term.places.added(self.zeros[wire], term.dout)  # for who asks about this edge alone
+        self.sent(position, made)
+        return made if total is None else term.places.added(total, term.dout)
 
     def wire(self, term: Any) -> int:
         """The wire of a handle, or of a number made into a constant."""
@@ -366,13 +453,13 @@ def with_backward(
     *,
     inside: bool = False,
     gradient_is_input: bool = False,
-    named: Container[int] = (),
+    named: Container[int] | None = None,
 ) -> Circuit:
     """The circuit with its backward pass appended as stages, and the part that maps it.
 
     gradient_is_input: the output's gradient becomes a new input named d<output>; else it is 1,
     and the output must be a number. named: wires whose gradient gets a stage of its own, an alias,
-    so that printed code can give it a line.
+    so that printed code can give it a line (and so does what is read at some places).
     """
     b = Builder.extending(circuit)
     b.origin = -2 - output

@@ -19,6 +19,7 @@ from chainrule.circuit.types import TYPES
 from chainrule.gates import reduce
 from chainrule.gates.elementwise import accumulate
 from chainrule.gates.handle import Handle
+from chainrule.gates.terms import whole
 from chainrule.transform.backward import Rows, called, chain, fit, with_backward
 from chainrule.transform.simplify import simplify
 
@@ -64,7 +65,7 @@ def _transposed(
     circuit = _transposed_rule(kind, types, active)
     if circuit is None:
         return None
-    dout = inputs[0]  # an input the rule has and cannot depend on, being linear in it
+    dout = out  # the rule is linear in dout: it reads no more of it than its shape, which is out's
     return replay(circuit, [dout, *inputs, out, *(t for t in tangents if t is not None)])
 
 
@@ -83,7 +84,7 @@ def _transposed_rule(
         if not is_active:
             continue
         dots.append(Handle(b, b.input(x.type)))
-        sent = called(entry)
+        sent = whole(called(entry))
         if sent is not None:
             product = fit(sent, x.type) * dots[-1]
             product = reduce.sum_(product, axis=None, keepdims=False) if x.shape else product

@@ -6,7 +6,9 @@ So a mask travels with such a gradient. Elementwise and moving gates pass it on,
 it by a select; at a fork the masks are joined by or; every other gate drops it. A genuine 0 * inf,
 on the side that was taken, still shows.
 
-A mask is made only when a gate needs it: most are dropped before anything is multiplied.
+A mask is made only when a gate needs it: most are dropped before anything is multiplied. What is
+written over, `x[key] = v`, is dead at its places; a chain of n such writes is one mask, made in one
+go over the n keys.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,24 +20,46 @@ from chainrule.gates.choose import logical_or
 from chainrule.gates.elementwise import where
 from chainrule.gates.move import broadcast_to, reshape, shape_of
 from chainrule.gates.reduce import any_
+from chainrule.gates.terms import Places, written_flags
 
 Masks = dict[int, "Mask"]  # wire -> where its gradient is alive; a wire without one is all alive
 
 
 class Mask:
-    """Where a gradient is alive: flags that broadcast with it, computed when first asked for."""
+    """Where a gradient is alive: flags that broadcast with it, computed when first asked for.
 
-    __slots__ = ("_made", "_make")
+    Made by a function, or from the mask before (or none) with the places of one write dead.
+    """
 
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make: Callable[[], Any] | None = make
+    __slots__ = ("_before", "_made", "_make", "_places", "is_choice")
+
+    def __init__(
+        self, make: Callable[[], Any] | None, before: "Mask | None" = None,
+        places: Places | None = None,
+    ) -> None:
+        self._make = make
+        self._before = before
+        self._places = places
         self._made: Any = None
+        # False where all that is dead was written over
+        self.is_choice: bool = make is not None or (before is not None and before.is_choice)
 
     def __call__(self) -> Any:
         """The flags."""
-        if self._make is not None:
-            self._made, self._make = self._make(), None
+        if self._made is None:
+            steps: list[Places] = []
+            at: Mask | None = self
+            while at is not None and at._made is None and at._places is not None:
+                steps.append(at._places)
+                at = at._before
+            flags = at._flags() if at is not None else None
+            self._made = written_flags(flags, steps[::-1]) if steps else flags
+            self._make = self._before = None
         return self._made
+
+    def _flags(self) -> Any:
+        """Those of a mask that is made, or made by a function."""
+        return self._make() if self._made is None and self._make is not None else self._made
 
 
 def sent_masks(
@@ -44,11 +68,18 @@ def sent_masks(
     """Per input, the mask that goes with the gradient a stage sends it."""
     gate = kind.gate
     if gate.mask is not None:
-        return [None if m is None else Mask(m) for m in gate.mask(live, *inputs, out, **kind.attrs)]
+        return [_as_mask(m) for m in gate.mask(live, *inputs, out, **kind.attrs)]
     if gate.passes_mask and live is not None and gate.vjp is not None:
         return [Mask(lambda: _moved(kind, live, inputs, out))]
     passes = gate.family == "elementwise" or gate.passes_mask
     return [live if passes else None] * len(inputs)
+
+
+def _as_mask(entry: Any) -> Mask | None:
+    """The mask of a rule's entry: one it passes on, (the one before, places), or a function."""
+    if entry is None or isinstance(entry, Mask):
+        return entry
+    return Mask(None, *entry) if isinstance(entry, tuple) else Mask(entry)
 
 
 def _moved(kind: Kind, live: Mask, inputs: Sequence[Any], out: Any) -> Any:
@@ -60,12 +91,14 @@ def _moved(kind: Kind, live: Mask, inputs: Sequence[Any], out: Any) -> Any:
     return entry()
 
 
-def select(kind: Kind, live: Mask, term: Any) -> Any:
+def select(kind: Kind, live: Mask, term: Any, *, by_literal: bool) -> Any:
     """A product under a mask: 0 where it is dead, whatever was multiplied.
 
-    A choice multiplies nothing: it routes a gradient that is 0 there already.
+    A choice multiplies nothing: it routes a gradient that is 0 there already. Nor is there a need
+    after a write, where the gradient was set to 0, when a number of the program multiplies it.
     """
     multiplies = kind.gate.family == "elementwise" and kind.gate.mask is None
+    multiplies = multiplies and (live.is_choice or not by_literal)
     return where(live(), term, 0) if multiplies else term
 
 

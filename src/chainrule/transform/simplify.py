@@ -92,7 +92,14 @@ def computed_now(c: Context, kind: Kind, *operands: Handle) -> Any:
 
 
 def spread_by_the_gate(c: Context, kind: Kind, *operands: Handle) -> Any:
-    """x * broadcast_to(y, shape of x)  ->  x * y: elementwise gates spread by themselves"""
+    """x * broadcast_to(y, shape of x)  ->  x * y: elementwise gates spread by themselves
+
+    And x[key] += broadcast_to(v, shape of x[key])  ->  x[key] += v.
+    """
+    if kind.gate.change is not None:
+        x, v, *arrays = operands
+        inner = c.made_by(v, broadcast_to)
+        return kind.gate(x, inner[0], *arrays, **kind.attrs) if inner else None
     if kind.gate.family != "elementwise" or len(operands) < 2:
         return None
     for i, x in enumerate(operands):
@@ -107,6 +114,8 @@ def spread_by_the_gate(c: Context, kind: Kind, *operands: Handle) -> Any:
 
 def computed_before(c: Context, kind: Kind, *operands: Handle) -> Any:
     """A stage that the user has already  ->  that one"""
+    if kind.gate.reads_shape:
+        return None  # an array to write to: each needs memory of its own
     if kind.gate is accumulate or kind.gate is alias or not operands:
         return None
     wire = c.computed.get(c.key(kind, [x.wire for x in operands]))

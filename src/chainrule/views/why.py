@@ -16,6 +16,7 @@ from chainrule.circuit.circuit import NOTHING, Group
 from chainrule.circuit.record import Gate
 from chainrule.code.expression import ATOM
 from chainrule.gates.handle import Handle
+from chainrule.gates.terms import whole
 from chainrule.transform.backward import active_rows, called, group_local
 from chainrule.views.sheet import Edge, Sheet
 
@@ -191,7 +192,7 @@ def _partial(s: Sheet, row: int, index: int, values: Sequence[Any], one: Any) ->
     kind = s.circuit.kind_of(row)
     if kind.gate.local is not None:
         return called(kind.gate.local(*values, **kind.attrs)[index])
-    return called(kind.gate.vjp(one, *values, **kind.attrs)[index])  # type: ignore[misc]  # it has no local
+    return whole(called(kind.gate.vjp(one, *values, **kind.attrs)[index]))  # type: ignore[misc]  # it has no local
 
 
 # ---- words of a record

@@ -1,0 +1,318 @@
+"""Writing to traced arrays: x[key] = v and x += v as stages, views kept in step; see cells."""
+
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.circuit.record import BY_NAME, CONSTANT, INPUT, KINDS, Gate, attrs_key, kind_id
+from chainrule.circuit.types import type_id
+from chainrule.errors import ShapeError, UnsupportedError
+from chainrule.gates.index import bind_write
+from chainrule.trace.cells import (
+    Cell,
+    Share,
+    arrays_of,
+    is_basic,
+    is_same_memory,
+    key_of,
+    picked,
+    plain,
+)
+from chainrule.trace.make import array_of
+from chainrule.trace.trace import Trace, finished
+from chainrule.trace.traced import (
+    Traced,
+    cannot,
+    capture,
+    explained,
+    is_fixed,
+    later,
+    record,
+    traced,
+    where,
+    youngest,
+)
+
+
+class Stale(Traced):
+    """A view whose base was written to since; read again when its wire or value is asked for."""
+
+    __slots__ = ()
+
+    @property
+    def wire(self) -> int:  # type: ignore[override]  # a slot again, once read
+        """Its newest wire."""
+        return _renewed(self).wire
+
+    @property
+    def value(self) -> Any:
+        """Its newest value."""
+        return _renewed(self).value
+
+
+def _renewed(view: Traced) -> Traced:
+    """A stale view, read again from its base."""
+    trace, share = view.trace, view.share
+    assert share is not None
+    if not trace.is_open:
+        raise finished()
+    view.__class__ = Traced
+    del trace.stale[id(view)]
+    before, wire, value = view.wire, share.cell.wire, share.cell.value
+    for gate, attrs in share.steps:
+        value = gate(value, **attrs)
+        wire = trace.renew(kind_id(gate, attrs_key(attrs), type_id(value)), wire, value)
+    trace.renewed[wire] = before
+    view.wire, view.value = wire, value
+    share.cell.fresh.append(weakref.ref(view))
+    return view
+
+
+def _share(made: Traced, of: Traced, gate: Gate, attrs: Mapping[str, Any]) -> None:
+    """Note that a new value is a view of another, if it is and that may be written to."""
+    if not np.may_share_memory(plain(made.value), plain(of.value)):
+        return
+    share = of.share
+    if share is None:
+        if KINDS[of.trace.row(of.wire)[0]].gate in LEAVES:
+            return
+        share = of.share = Share(Cell(of.wire, of.value, weakref.ref(of)))
+    made.share = Share(share.cell, (*share.steps, (gate, attrs)))
+    share.cell.fresh.append(weakref.ref(made))
+
+
+def _write(target: Traced, key: Any, v: Any, frame: Any) -> None:
+    """target[key] = v: one stage on the base, in its memory."""
+    if isinstance(v, list | tuple) and not is_fixed(v):
+        v = array_of(target, frame, v)
+    cell, steps = _writable(target, v, "[...] = ", frame)
+    trace, view = target.trace, cell.memory(steps)
+    if not view.flags.writeable:
+        raise cannot("a read-only view was written to, such as np.broadcast_to gives",
+                      "write to a copy, y = np.copy(view)")
+    if isinstance(v, Traced) and v.share is not None and v.share.cell is cell and is_basic(key) \
+            and is_same_memory(_picked(view, key, frame), cell.memory(v.share.steps)):
+        return  # y[1:3] += 1 writes to the view y[1:3], and then once more to y
+    if _is_mask(key, view.shape) and not np.shape(v):
+        chosen = record(youngest((target, key, v)), BY_NAME["where"], (key, v, target), {}, frame)
+        _assign(target, chosen, frame)
+        return
+    base = traced(trace, cell.wire, cell.value)
+    if steps:
+        v, key = _in_base(plain(cell.value), view, key, v, frame)
+    try:
+        gate, operands, attrs = bind_write(base, key, v)
+    except ShapeError as error:
+        raise ShapeError(f"{error}{where(frame)}") from None
+    except TypeError as error:
+        raise UnsupportedError(f"x[...] = v: {error}{where(frame)}") from None
+    _record_write(trace, cell, gate, operands, attrs, frame)
+
+
+def _is_mask(key: Any, shape: tuple[int, ...]) -> bool:
+    """True for flags of a whole array: where they are true, a number is chosen for it."""
+    return getattr(key, "shape", ()) == shape and key.dtype.kind == "b"
+
+
+def _record_write(
+    trace: Trace, cell: Cell, gate: Gate, operands: Sequence[Any], attrs: Mapping[str, Any],
+    frame: Any,
+) -> None:
+    """One row for a write; the memory changes in place, or a copy of it if it is needed."""
+    wires = [cell.wire] + [
+        x.wire if isinstance(x, Traced) and x.trace is trace else capture(trace, x, gate, frame)
+        for x in operands[1:]
+    ]
+    _, *others = values = [cell.value, *(trace.values[w] for w in wires[1:])]
+    _refuse_fractions(values, frame)
+    trace.note_reads()
+    before = cell.wire
+    try:
+        if any(isinstance(x, Traced) for x in values):
+            cell.value, cell.is_own = gate(*values, **attrs), False
+        else:
+            if not cell.is_own:
+                cell.value = np.array(cell.value)  # in the order of its axes in memory
+            gate.change(cell.value, *others, **attrs)  # type: ignore[misc]  # such gates have one
+            cell.is_own = True
+    except (ValueError, IndexError, ShapeError) as error:
+        raise explained(gate, values, attrs, error, frame) from error
+    kind = kind_id(gate, attrs_key(attrs), type_id(cell.value))
+    _new_version(trace, cell, trace.record(kind, wires, cell.value, frame), before)
+
+
+def _new_version(trace: Trace, cell: Cell, wire: int, before: int) -> None:
+    """A cell's newest version; its base moves on, its views are stale."""
+    cell.wire = wire
+    trace.renewed[wire] = before
+    trace.sharing.pop(before, None)
+    trace.sharing[wire] = cell
+    base = cell.base()
+    if base is not None:
+        base.wire, base.value = wire, cell.value
+    for reference in cell.fresh:
+        view = reference()
+        if view is not None:
+            view.__class__ = Stale
+            trace.stale[id(view)] = _reading_again(reference, trace, id(view))
+    cell.fresh.clear()
+
+
+def _reading_again(reference: Any, trace: Trace, key: int) -> Callable[[], object]:
+    """Reads a stale view again, if it is still there."""
+    def read_again() -> object:
+        view = reference()
+        if view is None:
+            return trace.stale.pop(key, None)
+        return _renewed(view)
+
+    return read_again
+
+
+def _assign(target: Any, made: Traced, frame: Any) -> Traced:
+    """target += x, where `made` is target + x: a new version of an array; a number is rebound."""
+    if not isinstance(target, Traced) or not target.shape:
+        return made
+    if made.shape != target.shape:
+        raise ShapeError(
+            f"an array of shape {list(target.shape)} cannot hold what is assigned to it in place, "
+            f"of shape {list(made.shape)}{where(frame)}"
+        )
+    cell, steps = _writable(target, made, " += ", frame)
+    if made.dtype != target.dtype:
+        _refuse_fractions((plain(target.value), plain(made.value)), frame)
+        made = record(made.trace, BY_NAME["cast"], (made,), {"dtype": target.dtype.name}, frame)
+    if steps:
+        _write(target, ..., made, frame)
+    else:
+        cell.value, cell.is_own = _laid_out(made.value, cell.value), False
+        target.trace.values[made.wire] = cell.value
+        before = target.wire
+        target.wire, target.value = made.wire, cell.value
+        _new_version(target.trace, cell, made.wire, before)
+    return target
+
+
+def _laid_out(value: Any, before: Any) -> Any:
+    """The numbers in the memory order they had before, which decides what later views share."""
+    if not isinstance(value, np.ndarray) or not isinstance(before, np.ndarray) \
+            or value.strides == before.strides:
+        return value
+    found = np.empty_like(before)
+    found[...] = value
+    return found
+
+
+def _writable(target: Traced, v: Any, how: str, frame: Any) -> tuple[Cell, tuple[Any, ...]]:
+    """The cell of an array, and how it lies in it; raises for what must not be written to."""
+    trace = target.trace
+    if not trace.is_open:
+        raise finished()
+    share = target.share
+    if isinstance(v, Traced) and v.birth > trace.birth:
+        if share is not None:
+            raise cannot(
+                "a value of an inner gradient was written into an array from outside of its "
+                "function", "make the array inside, and return it",
+            )
+        _refuse_arguments(target, how, frame)
+        before = traced(trace, target.wire, target.value)
+        inner = record(v.trace, COPY, (before,), {"order": "K"}, frame)
+        target.trace, target.wire, target.value = inner.trace, inner.wire, inner.value
+        trace = v.trace
+    if share is None:
+        _refuse_arguments(target, how, frame)
+        if not isinstance(plain(target.value), np.ndarray):
+            raise cannot("a number was written to as if it were an array",
+                          "give it a new value, y = v")
+        share = target.share = Share(Cell(target.wire, target.value, weakref.ref(target)))
+    elif not share.cell.is_own:
+        _refuse_arguments(traced(trace, share.cell.wire, None), how, frame)
+    return share.cell, share.steps
+
+
+def _refuse_arguments(target: Traced, how: str, frame: Any) -> None:
+    """Raise for an argument, a captured array, or a view of one."""
+    trace, wire, is_view = target.trace, target.wire, False
+    while True:
+        kind, operands = trace.row(wire)
+        gate = KINDS[kind].gate
+        if gate in LEAVES:
+            break
+        if not gate.makes_view or not np.may_share_memory(
+            plain(trace.values[wire]), plain(trace.values[operands[0]])
+        ):
+            return
+        wire, is_view = operands[0], True
+    names = trace.names.get(wire)
+    what = ("a view of " if is_view else "") + (
+        "an argument" if gate is INPUT else "an array from outside of the function"
+    )
+    name = f", {names[0]}," if names else ""
+    written = names[0] if names else "x"
+    raise cannot(
+        f"{what}{name} was written to: y{how}value would change what the caller holds",
+        f"y = {written}.copy(), and write to y",
+    )
+
+
+def _refuse_fractions(values: Sequence[Any], frame: Any) -> None:
+    """Raise where an array of integers would cut what is written to it."""
+    held, written = np.result_type(plain(values[0])), np.result_type(plain(values[1]))
+    if held.kind in "iub" and written.kind == "f":
+        raise UnsupportedError(
+            f"{written} numbers were written to an array of {held}, which would cut off their "
+            f"fractions and lose their gradient{where(frame)}\n  Make the array of floats."
+        )
+
+
+def _picked(view: Any, key: Any, frame: Any) -> Any:
+    try:
+        return picked(view, key)
+    except IndexError as error:
+        raise ShapeError(
+            f"a key does not fit the shape {list(view.shape)}: {error}{where(frame)}"
+        ) from None
+
+
+def _in_base(base: Any, view: Any, key: Any, v: Any, frame: Any) -> tuple[Any, Any]:
+    """A write to a view as one to its base: what is written, and at which key."""
+    if is_basic(key):
+        part = _picked(view, key, frame)
+        found = key_of(base, part)
+        if any(isinstance(k, np.ndarray) for k in found):
+            return v, found
+        return _without_ones(v, part.shape, frame), found
+    parts = key if isinstance(key, tuple) else (key,)
+    try:
+        return v, arrays_of(base, view, tuple(plain(p) for p in parts))
+    except IndexError as error:
+        raise ShapeError(
+            f"a key does not fit the shape {list(view.shape)}: {error}{where(frame)}"
+        ) from None
+
+
+def _without_ones(v: Any, shape: tuple[int, ...], frame: Any) -> Any:
+    """What is written to a part, without the axes that have size 1 there."""
+    v = np.asarray(v) if isinstance(v, list | tuple) else v
+    mine = tuple(getattr(v, "shape", ()))
+    spare = len(mine) - len(shape)
+    try:
+        fits = np.broadcast_shapes(mine[max(spare, 0):], shape) == shape
+    except ValueError:
+        fits = False
+    if not fits or any(n != 1 for n in mine[: max(spare, 0)]):
+        raise ShapeError(
+            f"a part of shape {list(shape)} cannot hold what is written to it, of shape "
+            f"{list(mine)}{where(frame)}"
+        )
+    mine = mine[max(spare, 0):]
+    kept = tuple(n for n, wide in zip(mine[::-1], shape[::-1], strict=False) if wide != 1)[::-1]
+    return v if kept == tuple(getattr(v, "shape", ())) else RESHAPE(v, shape=kept)
+
+
+COPY, RESHAPE = BY_NAME["copy"], BY_NAME["reshape"]
+LEAVES = (INPUT, CONSTANT)
+later.write, later.assign, later.share = _write, _assign, _share
