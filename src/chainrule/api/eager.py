@@ -168,6 +168,8 @@ def _remembered(trace: Trace, wire: int, dout: Any) -> Sequence[Any]:
     if known.program is None:
         _known.move_to_end(key)
         known.program = _program(trace.circuit([wire]), known, seeded)
+    if known.program is None:
+        return _by_rules(trace.circuit([wire]), known, values, dout)
     try:
         if known.is_plain:
             return known.program(values, dout)
@@ -218,7 +220,7 @@ def _by_rules(
         )
 
 
-def _program(circuit: Circuit, known: Known, seeded: bool) -> Program:
+def _program(circuit: Circuit, known: Known, seeded: bool) -> Program | None:
     from chainrule.api.program import compiled  # only gradients taken again need it
 
     return compiled(circuit.with_(groups=known.groups), seeded, known.varying)

@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.api.eager import Run, as_output_gradient, output_wire
 from chainrule.api.inputs import Lifted, as_input, lift, parameter_names
+from chainrule.api.outside import variables_of
 from chainrule.api.worked import ONE, Worked
 from chainrule.circuit.circuit import Circuit
 from chainrule.code.staged import Argument
@@ -46,7 +47,7 @@ def circuit(f: Callable[..., Any]) -> Callable[..., Worked]:
                 f"{name} returned {out!r:.60}, which does not depend on its arguments"
             )
         name = "f" if name == "<lambda>" else name
-        return _worked(out, arguments, name, output_grad, outside=_variables_of(f))
+        return _worked(out, arguments, name, output_grad, outside=variables_of(f))
 
     return worked
 
@@ -78,20 +79,6 @@ def _worked(
     inputs = tuple(trace.values[w] for w in trace.inputs)
     dout = _output_gradient(output_grad, out.value, name)
     return Worked(with_groups(plain), tuple(arguments), inputs, dout, prelude, name)
-
-
-def _variables_of(f: Callable[..., Any]) -> dict[str, Any]:
-    """Variables a function reads from outside: of the functions round it, and of its module."""
-    code = getattr(f, "__code__", None)
-    if code is None:
-        return {}
-    found = {n: f.__globals__[n] for n in code.co_names if n in f.__globals__}
-    for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
-        try:
-            found[name] = cell.cell_contents
-        except ValueError:
-            continue  # not assigned yet
-    return found
 
 
 def _captured_names(trace: Trace, outside: Mapping[str, Any]) -> dict[int, tuple[str, ...]]:

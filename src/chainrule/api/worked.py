@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.api.claims import Claims, claims
 from chainrule.api.inputs import as_input
+from chainrule.api.printable import printable
 from chainrule.api.shown import display, in_notebook, open_page
 from chainrule.backends import stepwise
 from chainrule.check.circuits import check, check_gradients, fork_terms
@@ -170,7 +171,7 @@ class Worked:
         """
         if style not in ("d", "df"):
             raise InputError(f'style is "d" (dx) or "df" (dfdx), not {style!r}')
-        c = self.circuit
+        c = printable(self.circuit)
         output = c.outputs[0]
         seeded = self.output_gradient is not ONE
         full = with_backward(

@@ -71,6 +71,13 @@ class Group:
     is_closed: bool = True
     attrs: Attrs = ()  # settings of the one gate, such as the axis it folds
 
+    @property
+    def is_one(self) -> bool:
+        """True where it is differentiated as one gate; else its stages are, one by one."""
+        gate = self.gate
+        recognised = gate.recognised_local is not None or gate.recognised_vjp is not None
+        return self.is_closed and (gate.is_differentiable or recognised)
+
 
 @dataclass(frozen=True)
 class Region:

@@ -65,6 +65,10 @@ class Gate:
     sample_attrs: tuple[Mapping[str, Any], ...] = ({},)
     error_samples: tuple[Sample, ...] = ()
     source: str = ""
+    # of a gate made by a user, family "user": its stages as a circuit, (types of inputs, attrs) ->
+    body: Callable[..., Any] | None = None
+    through_body: bool = False  # its vjp is the chain rule through the body
+    definition: str = ""  # source to print above a program that calls it
     id: int = field(default_factory=lambda: len(GATES))
 
     @property
@@ -124,6 +128,12 @@ def register(gate: Gate) -> Gate:
         BY_METHOD[gate.method] = gate
     if gate.operator:
         BY_OPERATOR[gate.operator] = gate
+    return gate
+
+
+def admit(gate: Gate) -> Gate:
+    """Let a user's gate into circuits. Its name stays the user's: two gates may share one."""
+    GATES.append(gate)
     return gate
 
 

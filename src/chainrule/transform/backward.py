@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import NOTHING, Circuit, Group, Part
-from chainrule.circuit.record import KINDS, Kind, Rule
+from chainrule.circuit.record import KINDS, Gate, Kind, Rule
 from chainrule.circuit.types import WEAK, Type
 from chainrule.gates import move, reduce
 from chainrule.gates.elementwise import accumulate, where
@@ -91,7 +91,7 @@ def backpropagate(
     masks: Masks = {}
     gradients: list[Any] = [None] * (output + 1)
     gradients[output] = dout
-    closed = {g.output: g for g in groups if g.is_closed}
+    closed = {g.output: g for g in groups if g.is_one}
     inner = {row: g for g in closed.values() for row in g.stages} if closed else {}
     start, operand, kinds = rows.start, rows.operand, rows.kind
     for row in range(output, -1, -1):
@@ -222,18 +222,27 @@ def _through_group(
     one: Any, observer: Observer | None, masks: Masks,
 ) -> None:
     """Differentiate a closed group as the one gate it means."""
-    live = masks.get(group.output) if group.gate.family == "elementwise" else None
     terms = _group_terms(group, values, gradients[group.output], one)
+    of_output = KINDS[rows.kind[group.output]].type
     for wire, entry in zip(group.inputs, terms, strict=True):
         term = called(entry) if active[wire] else None
         if term is None:
             continue
+        of_input = KINDS[rows.kind[wire]].type
+        by_number = _by_number(group.gate) and of_input.shape in ((), of_output.shape)
+        live = masks.get(group.output) if by_number else None
         if live is not None:
             term = where(live(), term, 0)
-        note_mask(masks, wire, live, first=gradients[wire] is None)
-        term = fit(term, KINDS[rows.kind[wire]].type)
+        mask = fit_mask(live, of_output, of_input)
+        note_mask(masks, wire, mask, first=gradients[wire] is None)
+        term = fit(term, of_input)
         position = 0 if observer is None else entry_position(group, wire, rows)
         _send(gradients, wire, position, term, observer)
+
+
+def _by_number(gate: Gate) -> bool:
+    """True where a group's gate sends each number of its inputs what that one is due, no more."""
+    return gate.family == "elementwise" or (gate.family == "user" and gate.local is not None)
 
 
 def _group_terms(group: Group, values: Sequence[Any], dout: Any, one: Any) -> Iterable[Any]:
@@ -310,7 +319,7 @@ def _partials(kind: Kind, inputs: Sequence[Any], out: Any) -> tuple[Any, ...] | 
     rule = kind.gate.local
     if rule is not None:
         return tuple(called(p) for p in rule(*inputs, out, **kind.attrs))
-    if kind.gate.family != "elementwise" or kind.gate.vjp is None:
+    if kind.gate.family not in ("elementwise", "user") or kind.gate.vjp is None:
         return None
     return tuple(called(t) for t in kind.gate.vjp(1.0, *inputs, out, **kind.attrs))
 

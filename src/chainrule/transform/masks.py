@@ -47,8 +47,18 @@ def sent_masks(
         return [None if m is None else Mask(m) for m in gate.mask(live, *inputs, out, **kind.attrs)]
     if gate.passes_mask and live is not None and gate.vjp is not None:
         return [Mask(lambda: _moved(kind, live, inputs, out))]
-    passes = gate.family == "elementwise" or gate.passes_mask
+    passes = _acts_on_each(kind, inputs) or gate.passes_mask
     return [live if passes else None] * len(inputs)
+
+
+def _acts_on_each(kind: Kind, inputs: Sequence[Any]) -> bool:
+    """True where each number of the output comes from one of every input.
+
+    A user's gate with a partial for each input does, if its shapes are those of such a gate.
+    """
+    if kind.gate.family != "user" or kind.gate.local is None:
+        return kind.gate.family == "elementwise"
+    return all(shape_of(x) in ((), kind.type.shape) for x in inputs)
 
 
 def _moved(kind: Kind, live: Mask, inputs: Sequence[Any], out: Any) -> Any:
@@ -65,7 +75,10 @@ def select(kind: Kind, live: Mask, term: Any) -> Any:
 
     A choice multiplies nothing: it routes a gradient that is 0 there already.
     """
-    multiplies = kind.gate.family == "elementwise" and kind.gate.mask is None
+    multiplies = kind.gate.mask is None and (
+        kind.gate.family == "elementwise"
+        or (kind.gate.family == "user" and kind.gate.local is not None)
+    )
     return where(live(), term, 0) if multiplies else term
 
 
