@@ -26,12 +26,14 @@ __all__ = [
     "dimensions",
     "gate",
     "grad",
+    "group",
     "hessian",
     "hvp",
     "jacobian",
     "jit",
     "jvp",
     "linearize",
+    "stop_gradient",
     "value_and_grad",
     "vjp",
     "vmap",
@@ -125,6 +127,31 @@ def gate(
     said = dict(local=local, vjp=vjp, name=name, symbol=symbol, words=words, samples=samples,
                 kinks=kinks)
     return (lambda f: make_gate(f, **said)) if f is None else make_gate(f, **said)
+
+
+def group(
+    f: Callable[..., Any] | None = None, *, local: Callable[..., Any] | None = None,
+    name: str | None = None, symbol: str = "", words: str = "",
+) -> Any:
+    """A function drawn and differentiated as one gate, while its stages stay in the circuit.
+
+    Without local= its gradient comes from its own stages; with it, from that rule, as in `gate`.
+    The function gives one number or array. Groups lie inside one another as the functions do.
+    """
+    from chainrule.api.groups import UserGroup  # loaded when first asked for
+
+    said: dict[str, Any] = {"local": local, "name": name, "symbol": symbol, "words": words}
+    return (lambda f: UserGroup(f, **said)) if f is None else UserGroup(f, **said)
+
+
+def stop_gradient(x: Any) -> Any:
+    """x as it is, with nothing flowing back through it: a number, an array, or a nest of them.
+
+    What it stops is a constant to every derivative, forward and backward.
+    """
+    from chainrule.api import derivatives  # loaded when first asked for
+
+    return derivatives.stop_gradient(x)
 
 
 def __getattr__(name: str) -> Any:

@@ -22,6 +22,7 @@ from chainrule.trace.trace import Trace
 from chainrule.trace.traced import Traced
 from chainrule.transform.backward import backpropagate_numbers
 from chainrule.transform.grouping import find_groups
+from chainrule.transform.groups import joined, marked_groups
 from chainrule.transform.recompute import all_values
 
 LARGEST = 10_000  # rows; above, a backward program is not worth compiling
@@ -144,7 +145,7 @@ def pull(run: Run, wire: int | None, dout: Any) -> tuple[Any, ...]:
         values = all_values(circuit, trace.values)
         with np.errstate(all="ignore"):
             found = backpropagate_numbers(
-                circuit, values, wire, dout, trace.inputs, find_groups(circuit)
+                circuit, values, wire, dout, trace.inputs, groups_of(circuit, trace)
             )
     else:
         found = _remembered(trace, wire, dout)
@@ -159,7 +160,7 @@ def _remembered(trace: Trace, wire: int, dout: Any) -> Sequence[Any]:
     values = trace.values
     if known is None:
         circuit = trace.circuit([wire])
-        known = _known[key] = _first_seen(circuit, values)
+        known = _known[key] = _first_seen(circuit, trace)
         _forget_oldest()
         return _by_rules(circuit, known, values, dout)
     rows = known.literal_rows
@@ -190,11 +191,20 @@ def forget() -> None:
     _known.clear()
 
 
-def _first_seen(circuit: Circuit, values: Sequence[Any]) -> Known:
+def groups_of(
+    circuit: Circuit, trace: Trace, varying: Collection[int] = ()
+) -> tuple[Group, ...]:
+    """The groups of a traced circuit: recognised ones, and those its user marked."""
+    found = find_groups(circuit, varying)
+    return joined(marked_groups(circuit, trace.marks), found) if trace.marks else found
+
+
+def _first_seen(circuit: Circuit, trace: Trace) -> Known:
+    values = trace.values
     rows = [r for r in circuit.constant_rows if circuit.type_of(r).weak]
     literals = array("d", [values[r] for r in rows]).tobytes()
     is_plain = all(circuit.type_of(r).weak for r in range(len(circuit)))
-    return Known(find_groups(circuit), rows, literals, is_plain)
+    return Known(groups_of(circuit, trace), rows, literals, is_plain)
 
 
 def _vary(known: Known, values: Sequence[Any], trace: Trace, wire: int) -> None:
@@ -207,7 +217,7 @@ def _vary(known: Known, values: Sequence[Any], trace: Trace, wire: int) -> None:
     known.varying.update(r for r, kept in zip(rows, same, strict=True) if not kept)
     known.literal_rows = [r for r, kept in zip(rows, same, strict=True) if kept]
     known.literals = array("d", [values[r] for r in known.literal_rows]).tobytes()
-    known.groups = find_groups(trace.circuit([wire]), known.varying)
+    known.groups = groups_of(trace.circuit([wire]), trace, known.varying)
     known.program = None
 
 

@@ -7,7 +7,7 @@ any other. A gate without a rule is differentiated through its function's own st
 import re
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from chainrule.api.bodies import Body, body_of, stand_ins
 from chainrule.api.definition import definition
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import NOTHING, Circuit
-from chainrule.circuit.record import KINDS, Gate, admit, attrs_key, kind_id
+from chainrule.circuit.record import KINDS, Gate, attrs_key, kind_id
 from chainrule.circuit.types import TYPES, WEAK, Type, is_number, type_id
 from chainrule.errors import ChainruleError, InputError, OutputError, ShapeError, UnsupportedError
 from chainrule.gates.elementwise import accumulate, add
@@ -211,7 +211,11 @@ class Maker:
 
     # ---- the record
 
-    def made(self) -> Gate:
+    def again(self) -> "Maker":
+        """The same words, with nothing recorded yet."""
+        return replace(self, seen={}, _kept={})
+
+    def gate(self) -> Gate:
         """The gate's record."""
         template = self._code
         rules: dict[str, Any] = {"vjp": self.through_stages, "through_body": True}
@@ -219,12 +223,12 @@ class Maker:
             rules = {"local": self.local_rule}
         elif self.vjp is not None:
             rules = {"vjp": self.vjp_rule}
-        return admit(Gate(
+        return Gate(
             self.name, self.inputs, "user", self.symbol or self.name, self.evaluate, self.evaluate,
             self.infer, template, template, decompose=self.decompose, body=self.body,
             words=self.words or WORDS, kinks=self.kinks, samples=self.samples,
             definition=definition(self.f), **rules,
-        ))
+        )
 
     def _code(self, attrs: Mapping[str, Any], operands: Any) -> str:
         """The call as it is printed: area({x}, {y}, n=2)."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.api.eager import Run, as_output_gradient, output_wire
+from chainrule.api.grouped import Calls
 from chainrule.api.inputs import Lifted, as_input, lift, parameter_names
 from chainrule.api.outside import variables_of
 from chainrule.api.worked import ONE, Worked
@@ -18,7 +19,8 @@ from chainrule.trace.names import with_names
 from chainrule.trace.script import run_script
 from chainrule.trace.trace import Trace
 from chainrule.trace.traced import Traced
-from chainrule.transform.grouping import with_groups
+from chainrule.transform.grouping import find_groups, with_groups
+from chainrule.transform.groups import joined, marked_groups
 
 
 def circuit(f: Callable[..., Any]) -> Callable[..., Worked]:
@@ -78,7 +80,12 @@ def _worked(
         plain = plain.with_(names={**plain.names, wire: (_output_name(plain, name),)})
     inputs = tuple(trace.values[w] for w in trace.inputs)
     dout = _output_gradient(output_grad, out.value, name)
-    return Worked(with_groups(plain), tuple(arguments), inputs, dout, prelude, name)
+    own = marked_groups(plain, trace.marks)
+    grouped = plain.with_(groups=joined(own, find_groups(plain)))
+    calls = Calls(trace.rows()[:, 3].tolist(), trace.calls)
+    return Worked(
+        grouped, tuple(arguments), inputs, dout, prelude, name, own=own, calls=calls
+    )
 
 
 def _captured_names(trace: Trace, outside: Mapping[str, Any]) -> dict[int, tuple[str, ...]]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from chainrule.api.gate_rules import Maker, Rule, described, signature, types_of
 from chainrule.api.outside import fingerprint
-from chainrule.circuit.record import Gate
+from chainrule.circuit.record import Gate, admit
 from chainrule.errors import InputError, TraceError
 
 TAKEN = ("out", "dout", "inputs")  # words and rules mean something else by them
@@ -33,7 +33,6 @@ class UserGate:
         update_wrapper(self, maker.f)
         self.name = maker.name
         self._maker = maker
-        self._signature = inspect.signature(maker.f)
         self._made: dict[Any, tuple[Maker, Gate]] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -61,11 +60,7 @@ class UserGate:
         self, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> tuple[list[Any], dict[str, Any]]:
         """Inputs in order, and settings by name, defaults filled in."""
-        found = self._signature.bind(*args, **kwargs)
-        found.apply_defaults()
-        operands = [found.arguments[name] for name in self._maker.inputs]
-        attrs = {n: _setting(self.name, n, found.arguments[n]) for n in self._maker.settings}
-        return operands, attrs
+        return settings_of(self._maker, args, kwargs)
 
     def record(self) -> tuple[Maker, Gate]:
         """The gate's record, another one when a number its functions read has changed."""
@@ -73,9 +68,8 @@ class UserGate:
         given = tuple(f for f in (m.f, m.local, m.vjp) if f is not None)
         key = fingerprint(m.name, given)
         if key not in self._made:
-            maker = Maker(m.f, m.name, m.inputs, m.settings, m.local, m.vjp, m.symbol, m.words,
-                          m.samples, m.kinks)
-            self._made[key] = maker, maker.made()
+            maker = m.again()
+            self._made[key] = maker, admit(maker.gate())
         return self._made[key]
 
     def _refuse_hidden(self, args: Sequence[Any]) -> None:
@@ -85,6 +79,18 @@ class UserGate:
                     f"the gate {self.name} was given a {type(value).__name__} of traced values as "
                     f"{name}: an input of a gate is one number or array.\n  Instead: np.stack them."
                 )
+
+
+def settings_of(
+    maker: Maker, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The inputs of a call in order, and its settings by name, defaults filled in."""
+    if not kwargs and not maker.settings and len(args) == len(maker.inputs):
+        return list(args), {}
+    found = inspect.signature(maker.f).bind(*args, **kwargs)
+    found.apply_defaults()
+    attrs = {n: _setting(maker.name, n, found.arguments[n]) for n in maker.settings}
+    return [found.arguments[name] for name in maker.inputs], attrs
 
 
 def make_gate(f: Callable[..., Any], **said: Any) -> UserGate:

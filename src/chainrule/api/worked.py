@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.api.claims import Claims, claims
+from chainrule.api.grouped import Calls, grouped, ungrouped
 from chainrule.api.inputs import as_input
 from chainrule.api.printable import printable
 from chainrule.api.shown import display, in_notebook, open_page
@@ -16,7 +17,7 @@ from chainrule.backends import stepwise
 from chainrule.check.circuits import check, check_gradients, fork_terms
 from chainrule.check.diagnosis import Diagnosis, diagnose
 from chainrule.check.verdict import Verdict, missing
-from chainrule.circuit.circuit import Circuit, Part
+from chainrule.circuit.circuit import Circuit, Group, Part
 from chainrule.circuit.readings import Readings
 from chainrule.code.staged import (
     Argument,
@@ -27,7 +28,7 @@ from chainrule.code.staged import (
 )
 from chainrule.errors import InputError
 from chainrule.transform.backward import local_gradients, unit, with_backward
-from chainrule.transform.grouping import find_groups, with_groups
+from chainrule.transform.grouping import find_groups
 from chainrule.transform.simplify import simplify
 from chainrule.views.explain import explain
 from chainrule.views.html import html
@@ -76,6 +77,8 @@ class Worked:
     prelude: tuple[str, ...] | None = None  # a script's plain statements; None for a function
     name: str = "f"
     source: str = ""  # of an expression
+    own: tuple[Group, ...] = ()  # every group the user made, closed now or not
+    calls: Calls | None = None
 
     # ---- readings
 
@@ -151,13 +154,20 @@ class Worked:
                 )
         return changed
 
-    def ungroup(self) -> "Worked":
-        """The same circuit differentiated gate by gate, with no group recognised."""
-        return replace(self, circuit=self.circuit.with_(groups=()))
+    def ungroup(self, *names: str) -> "Worked":
+        """The same circuit differentiated gate by gate; of the groups named, or of all."""
+        groups = ungrouped(self.circuit, self.own, names)
+        return replace(self, circuit=self.circuit.with_(groups=groups))
 
-    def group(self) -> "Worked":
-        """The same circuit with every group recognised; what a worked circuit starts as."""
-        return replace(self, circuit=with_groups(self.circuit))
+    def group(self, *wanted: str | Callable[..., Any]) -> "Worked":
+        """The same circuit with more of it as one gate each, drawn with a hull around it.
+
+        wanted: names of gates, `"sigmoid"`; names of lines that are to be one gate together,
+        `"den", "invden"`; functions, each call of which is to be one. Without any: every group that
+        is recognised or was made, which is what a worked circuit starts as.
+        """
+        groups, own = grouped(self.circuit, self.own, self.calls, wanted)
+        return replace(self, circuit=self.circuit.with_(groups=groups), own=own)
 
     # ---- forms
 

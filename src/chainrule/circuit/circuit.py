@@ -80,6 +80,20 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A user's word that the rows from `begin` to before `end` are one gate, noted while tracing.
+
+    inputs: the wires its own rule is about, in order; empty where it has no rule.
+    """
+
+    gate: Gate
+    begin: int
+    end: int
+    inputs: tuple[int, ...]
+    output: int
+
+
+@dataclass(frozen=True)
 class Region:
     """The rows from `first` up to before `stop`, recorded in one call of a checkpointed function:
     their inner values are worked out again for the backward pass. An annotation."""

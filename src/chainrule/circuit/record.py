@@ -137,6 +137,16 @@ def admit(gate: Gate) -> Gate:
     return gate
 
 
+def stages_gate(name: str, symbol: str = "") -> Gate:
+    """A name for a group that is differentiated through its own stages. It is never a row."""
+    def never(*_: Any, **__: Any) -> Any:
+        raise UnsupportedError(f"{name} is a group of stages; it is not computed by itself")
+
+    return Gate(name, (), "user", symbol or name, never, never, never, "", "", words=(
+        "multiplies the local gradients of its gates along each way, and adds the ways up"
+    ), id=-1)
+
+
 def gate_named(name: str) -> Gate | None:
     """The gate of a name; one for so many inputs, such as stack_3, is made when first asked for."""
     found = BY_NAME.get(name)

@@ -37,13 +37,14 @@ that %6 is what goes back along operand 0 of row 4. A wire may have several name
                 ["calls" (name int)*]
     part      = "part" name "output" wire ["output_gradient" wire] "rows" int "edges" int
                 (wire "<-" wire | "edge" edge "<-" wire)*
-    group     = "group" gate "(" wires ")" "->" wire [settings]
+    group     = "group" (gate | string) "(" wires ")" "->" wire [settings]
                 "stages" wire* ("closed" | "open")
     region    = "region" wire wire                                its first and its last row
     body      = "body" string statement* "end"
     wires     = [wire ("," wire)*]
     number    = "true" | "false" | int | float | bits | "inf" | "-inf" | "nan"
 
+A group called by a string is a user's, differentiated through its own stages.
 A statement is one line (a part's lines follow it); blank lines and indents do not matter. Rows are
 numbered in order from 0 and name only rows above; `tokens` has the table of tokens. Arrays of more
 than 16 elements stand as hashes: their content travels beside the text, in `constant_arrays`.
@@ -177,8 +178,13 @@ def _part(circuit: Circuit, part: Part) -> Iterator[str]:
 
 
 def _group(group: Group) -> str:
+    gate, name = group.gate, name_text(group.gate.name)
+    if gate.family == "user":
+        if gate.is_differentiable:
+            raise TextError(f"the group {gate.name} has a rule of its own, which has no text form")
+        name = quoted(gate.name)
     return _words(
-        f"group {name_text(group.gate.name)}({_wires(group.inputs, ', ')}) -> %{group.output}",
+        f"group {name}({_wires(group.inputs, ', ')}) -> %{group.output}",
         attrs_text(group.attrs),
         _words("stages", _wires(group.stages)),
         "closed" if group.is_closed else "open",

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.circuit.circuit import NOTHING, Circuit, Region
+from chainrule.circuit.circuit import NOTHING, Circuit, Mark, Region
 from chainrule.circuit.record import CONSTANT, INPUT, KINDS, kind_of
 from chainrule.errors import TraceError
 
@@ -54,8 +54,8 @@ class Trace:
 
     __slots__ = (
         "_root", "_stack", "birth", "call", "calls", "captured", "copies", "decisions", "frame",
-        "inputs", "is_nested", "is_plain", "limit", "log", "names", "packed", "regions", "spill",
-        "values",
+        "inputs", "is_nested", "is_plain", "limit", "log", "marks", "names", "packed", "regions",
+        "spill", "values",
     )
 
     def __init__(self, *, copies: bool = False, is_plain: bool = False) -> None:
@@ -74,6 +74,7 @@ class Trace:
         self.regions: list[Region] = []
         self.inputs: list[int] = []
         self.decisions: list[tuple[int, bool, CodeType, int]] = []  # wire, outcome, place
+        self.marks: list[Mark] = []  # runs of rows that the user calls one gate
         self.names: dict[int, tuple[str, ...]] = {}
         self.calls: list[Call] = []
         self.frame: FrameType | None = None
@@ -190,7 +191,7 @@ class Trace:
 
     def structure(self) -> tuple[Any, ...]:
         """What a compiled backward program depends on, apart from literal numbers."""
-        return (*self.log, *self.spill)
+        return (*self.log, *self.spill, *self.marks)
 
     def rows(self) -> "npt.NDArray[np.int32]":
         """All rows, [rows, 5]: kind, two operands, call, last instruction."""

@@ -17,14 +17,13 @@ import numpy as np
 from chainrule.circuit.circuit import NOTHING, Circuit, Part
 from chainrule.circuit.readings import Readings
 from chainrule.views.digest import by_function, dead, largest
-from chainrule.views.labels import symbol
+from chainrule.views.labels import drawn_groups, symbol
 from chainrule.views.numbers import format_number
 from chainrule.views.rows import LARGE, is_large
 from chainrule.views.sheet import Sheet, sheet
 from chainrule.views.why import (
     LONGEST,
     at_kink,
-    closed_groups,
     fork_words,
     gate_words,
     group_words,
@@ -87,8 +86,7 @@ def _gate(s: Sheet, row: int) -> str:
     if fork:
         lines.append(_wrapped(f"Its own gradient is a sum: {fork}.", "  "))
     lines.append(_wrapped(_sent(s, row), "  "))
-    group = closed_groups(s).get(row)
-    if group is not None:
+    for group in (g for g in drawn_groups(s.circuit) if g.output == row):
         symbols = [symbol(s.circuit, r) for r in group.stages]
         lines.append(_wrapped(group_words(s, group, symbols), "  "))
     return "\n".join(lines)
