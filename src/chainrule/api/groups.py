@@ -78,7 +78,8 @@ def _traces(values: Sequence[Any]) -> list[Trace]:
     if not all(is_leaf(v) for v in values):
         import optree
 
-        leaves = optree.tree_leaves(tuple(values), none_is_leaf=True)
+        nest: Any = list(values)
+        leaves = optree.tree_leaves(nest, none_is_leaf=True)
     found: dict[Trace, None] = {}
     for leaf in leaves:
         while isinstance(leaf, Traced):

@@ -15,7 +15,7 @@ from chainrule.circuit.circuit import Circuit
 from chainrule.code.staged import Argument
 from chainrule.errors import OutputError
 from chainrule.trace.expression import expression_circuit
-from chainrule.trace.names import with_names
+from chainrule.trace.names import decisions, with_names
 from chainrule.trace.script import run_script
 from chainrule.trace.trace import Trace
 from chainrule.trace.traced import Traced
@@ -84,7 +84,8 @@ def _worked(
     grouped = plain.with_(groups=joined(own, find_groups(plain)))
     calls = Calls(trace.rows()[:, 3].tolist(), trace.calls)
     return Worked(
-        grouped, tuple(arguments), inputs, dout, prelude, name, own=own, calls=calls
+        grouped, tuple(arguments), inputs, dout, prelude, name, own=own, calls=calls,
+        decisions=decisions(trace),
     )
 
 

@@ -12,12 +12,13 @@ from chainrule.api.claims import Claims, claims
 from chainrule.api.grouped import Calls, grouped, ungrouped
 from chainrule.api.inputs import as_input
 from chainrule.api.printable import printable
+from chainrule.api.promote import promoted
 from chainrule.api.shown import display, in_notebook, open_page
 from chainrule.backends import stepwise
 from chainrule.check.circuits import check, check_gradients, fork_terms
 from chainrule.check.diagnosis import Diagnosis, diagnose
 from chainrule.check.verdict import Verdict, missing
-from chainrule.circuit.circuit import Circuit, Group, Part
+from chainrule.circuit.circuit import Circuit, Decision, Group, Part
 from chainrule.circuit.readings import Readings
 from chainrule.code.staged import (
     Argument,
@@ -79,6 +80,7 @@ class Worked:
     source: str = ""  # of an expression
     own: tuple[Group, ...] = ()  # every group the user made, closed now or not
     calls: Calls | None = None
+    decisions: tuple[Decision, ...] = ()  # branches Python took while tracing
 
     # ---- readings
 
@@ -168,6 +170,17 @@ class Worked:
         """
         groups, own = grouped(self.circuit, self.own, self.calls, wanted)
         return replace(self, circuit=self.circuit.with_(groups=groups), own=own)
+
+    def promote(self, *names: str, **chosen: Any) -> "Worked":
+        """The same circuit with constants as inputs, which get gradients like any other.
+
+        Each keyword names a new input and says which constant it is: by its number, `c=1.0`; by the
+        gate it is written into, as the picture has it, `c="+1"`, `a="*-1"`; or, where that names
+        several, by their order too, `c=("+1", 0)`. Positional names are arrays read from outside,
+        by their own names; "all" promotes every number, as c1, c2 ...
+        Raises InputError with the list of constants where there is no such one, or several.
+        """
+        return promoted(self, names, chosen)  # type: ignore[no-any-return]  # another Worked
 
     # ---- forms
 
@@ -326,12 +339,16 @@ class Worked:
 
     def explain(self, *, decimals: int | None = None, full: bool = False) -> str:
         """The backward pass in words: what each gate did with the gradient that reached it, what
-        the output wants of each wire, and what a small push on each input would do.
+        the output wants of each wire, which branches Python took on the way, and what a small push
+        on each input would do.
 
         full: every gate of a circuit of more than 40, instead of a word on each function called
         and on what matters: the largest gradients, and what no gradient reaches.
         """
-        return explain(self._backward, self.part, self.readings, decimals=decimals, full=full)
+        return explain(
+            self._backward, self.part, self.readings, decimals=decimals,
+            decisions=self.decisions, full=full,
+        )
 
     @property
     def title(self) -> str:

@@ -94,6 +94,21 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """A branch that Python took on a wire's value while a circuit was traced.
+
+    call: the builtin that picked by it, "max"; empty for `if`, `while` and the like. instead: what
+    to write for a gate in its place.
+    """
+
+    wire: int
+    outcome: bool
+    line: int | None
+    call: str = ""
+    instead: str = ""
+
+
+@dataclass(frozen=True)
 class Region:
     """The rows from `first` up to before `stop`, recorded in one call of a checkpointed function:
     their inner values are worked out again for the backward pass. An annotation."""
