@@ -131,7 +131,7 @@ def test_branches_that_were_taken_are_told_with_their_lines():
     text = " ".join(cr.circuit(followed)(3.0, 1.0).explain().split())
     assert f"In line {line + 1} the program asked x > y: it was True, and went that way." in text
     assert f"In line {line + 3} max followed its branch, to x_2, as y * 3 > x_2 was False." in text
-    assert "knows nothing of the ways not taken. Write np.maximum for a gate" in text
+    assert "knows nothing of the ways not taken. Write np.maximum for a gate that" in text
 
 
 def test_a_branch_that_would_now_go_the_other_way_says_so():

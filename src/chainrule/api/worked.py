@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.api.claims import Claims, claims
+from chainrule.api.expand import expand
 from chainrule.api.grouped import Calls, grouped, ungrouped
 from chainrule.api.inputs import as_input
 from chainrule.api.printable import printable
@@ -181,6 +182,15 @@ class Worked:
         Raises InputError with the list of constants where there is no such one, or several.
         """
         return promoted(self, names, chosen)  # type: ignore[no-any-return]  # another Worked
+
+    def expand(self, most: int = 1000) -> "Worked":
+        """The same function in scalar gates: one wire for every number of every array.
+
+        X of shape [2, 2] becomes X00, X01, X10, X11; compound gates become the gates they are made
+        of. An array output is added up, each number times its output gradient. Groups of the user's
+        are opened. Raises UnsupportedError for more than `most` gates, or one without such a form.
+        """
+        return expand(self, most)  # type: ignore[no-any-return]  # another Worked
 
     # ---- forms
 

@@ -59,6 +59,7 @@ class Gate:
     method: str | None = None  # the ndarray method that means it: "sum"
     makes_view: bool = False  # the output may share memory with an input
     commutes: bool = False
+    fold: str = ""  # for a reduction, the gate of two inputs that it applies again and again
     hidden: tuple[str, float] | None = None  # the gate and number this one is short for: x * -1
     words: str = ""  # what its backward pass does to the gradient
     kinks: Callable[..., bool] | None = None  # inputs at which the partial jumps
