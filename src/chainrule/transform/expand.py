@@ -115,7 +115,7 @@ class _Expansion:
         self.elements[row] = made = self._made(row, c.kind_of(row))
         for name in c.names.get(row, ()):
             for place in np.ndindex(made.shape):
-                handle: Handle = made[place]
+                handle: Any = made[place]
                 self.b.names.setdefault(handle.wire, (_numbered(name, place, made.shape),))
 
     def _made(self, row: int, kind: Kind) -> Elements:
