@@ -53,6 +53,12 @@ def test_a_branch_not_taken_gives_zero_behind_it(hypotenuse):
     np.testing.assert_array_equal(g(np.array([0.0, 2.0])), [1.0, 1.0])  # 0 / 0 at the first
 
 
+def test_the_same_without_a_rule():
+    root = cr.gate(lambda x: np.sqrt(x), name="root")
+    g = cr.grad(lambda x: np.where(x > 0, root(np.maximum(x, 0)), x).sum())
+    np.testing.assert_array_equal(g(np.array([-1.0, 4.0])), [1.0, 0.25])
+
+
 def test_code_runs_alone(f):
     w = cr.circuit(f)(3.0, 4.0)
     space = {}

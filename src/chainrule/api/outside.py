@@ -7,7 +7,6 @@ makes another gate; arrays and lists, which change in place, must come in as inp
 
 import dis
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -33,9 +32,21 @@ def variables_of(f: Callable[..., Any]) -> dict[str, Any]:
     return found
 
 
-@lru_cache(maxsize=2048)
+_names: dict[int, tuple[CodeType, tuple[str, ...]]] = {}  # by id: hashing code is slow
+_KEPT = 2048
+
+
 def global_names(code: CodeType) -> tuple[str, ...]:
     """Names that a function, or one written inside it, looks up in its module."""
+    known = _names.get(id(code))
+    if known is None:
+        if len(_names) >= _KEPT:
+            _names.clear()
+        known = _names[id(code)] = code, _looked_up(code)
+    return known[1]
+
+
+def _looked_up(code: CodeType) -> tuple[str, ...]:
     found: dict[str, None] = {}
     waiting = [code]
     while waiting:

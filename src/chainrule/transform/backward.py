@@ -120,7 +120,7 @@ def backpropagate(
             if term is None:
                 continue
             if live is not None and partial.__class__ is not int:
-                term = select(kind, live, term)
+                term = select(kind, live, term, inputs)
             mask = sent[index] if sent else None
             target = KINDS[kinds[wire]]
             if target.type_id != kind.type_id or not kind.by_partials:

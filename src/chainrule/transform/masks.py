@@ -12,8 +12,8 @@ A mask is made only when a gate needs it: most are dropped before anything is mu
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chainrule.circuit.record import Kind
-from chainrule.circuit.types import Type
+from chainrule.circuit.record import KINDS, Kind
+from chainrule.circuit.types import TYPES, Type, type_id
 from chainrule.gates.choose import logical_or
 from chainrule.gates.elementwise import where
 from chainrule.gates.move import broadcast_to, reshape, shape_of
@@ -54,11 +54,19 @@ def sent_masks(
 def _acts_on_each(kind: Kind, inputs: Sequence[Any]) -> bool:
     """True where each number of the output comes from one of every input.
 
-    A user's gate with a partial for each input does, if its shapes are those of such a gate.
+    A user's gate does, if its shapes are those of such a gate, and it has a partial for each input
+    or is differentiated through stages that do.
     """
-    if kind.gate.family != "user" or kind.gate.local is None:
-        return kind.gate.family == "elementwise"
-    return all(shape_of(x) in ((), kind.type.shape) for x in inputs)
+    gate = kind.gate
+    if gate.family != "user":
+        return gate.family == "elementwise"
+    if any(shape_of(x) not in ((), kind.type.shape) for x in inputs):
+        return False
+    if not gate.through_body or gate.body is None:
+        return gate.local is not None
+    types = tuple(x.type if hasattr(x, "birth") else TYPES[type_id(x)] for x in inputs)
+    stages = gate.body(types, kind.attrs)
+    return all(KINDS[k].gate.family in ("leaf", "elementwise") for k in set(stages.kind))
 
 
 def _moved(kind: Kind, live: Mask, inputs: Sequence[Any], out: Any) -> Any:
@@ -70,15 +78,12 @@ def _moved(kind: Kind, live: Mask, inputs: Sequence[Any], out: Any) -> Any:
     return entry()
 
 
-def select(kind: Kind, live: Mask, term: Any) -> Any:
+def select(kind: Kind, live: Mask, term: Any, inputs: Sequence[Any]) -> Any:
     """A product under a mask: 0 where it is dead, whatever was multiplied.
 
     A choice multiplies nothing: it routes a gradient that is 0 there already.
     """
-    multiplies = kind.gate.mask is None and (
-        kind.gate.family == "elementwise"
-        or (kind.gate.family == "user" and kind.gate.local is not None)
-    )
+    multiplies = kind.gate.mask is None and _acts_on_each(kind, inputs)
     return where(live(), term, 0) if multiplies else term
 
 
