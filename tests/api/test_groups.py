@@ -87,6 +87,19 @@ class TestNested:
         assert groups(w.ungroup("twice")) == ["ruled"]
         assert w.ungroup("twice")["x"].grad == pytest.approx(2 * 0.19661193324148185)
 
+    def test_its_rule_rules_in_every_path(self):
+        def f(x):
+            return x * 2.0 + 1.0
+
+        ruled = cr.group(f, local=lambda x, out: 7.0)
+        for g in (f, ruled, f, ruled):  # the same stages, remembered apart
+            assert cr.grad(g)(1.0) == (2.0 if g is f else 7.0)
+        assert cr.jvp(ruled, (1.0,), (1.0,)) == (3.0, 7.0)
+        assert cr.jacobian(lambda v: ruled(v).sum() * np.ones(9))(np.ones(2))[0, 0] == 7.0
+        assert cr.vjp(ruled, np.ones(2))[1](np.ones(2))[0].tolist() == [7.0, 7.0]
+        assert "dx = 7.0" in cr.circuit(ruled)(1.0).code()
+        assert not cr.circuit(ruled)(1.0).check()
+
     def test_the_picture_draws_the_outermost(self):
         drawn = cr.circuit(self.f)(1.0, 2.0, 3.0).draw()
         assert "neuron" in drawn and "logistic" in drawn and "ruled" not in drawn

@@ -82,6 +82,11 @@ class TestRules:
         scaled = cr.gate(lambda x: 3 * x, local=lambda x, out: (np.sqrt(9.0),), name="scaled")
         assert cr.grad(lambda x: scaled(x).sum())(x).dtype == np.float32
 
+    def test_numbers_of_rules_are_plain(self):
+        w = cr.circuit(erf)(0.3)
+        assert "dx = 1.1283791670955126 * math.exp(-x * x)" in w.code()
+        assert type(w["x"].grad) is float
+
     def test_a_wrong_local_gradient_is_found_by_name(self):
         area = cr.gate(lambda x, y: x * y, local=lambda x, y, out: (y, 2 * x), name="area")
         verdict = cr.circuit(lambda x, y: area(x, y) + x)(2.0, 3.0).check()

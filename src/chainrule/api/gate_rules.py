@@ -17,7 +17,7 @@ from chainrule.api.definition import definition
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import NOTHING, Circuit
 from chainrule.circuit.record import KINDS, Gate, attrs_key, kind_id
-from chainrule.circuit.types import TYPES, WEAK, Type, is_number, type_id
+from chainrule.circuit.types import TYPES, WEAK, Type, intern_type, is_number, type_id
 from chainrule.errors import ChainruleError, InputError, OutputError, ShapeError, UnsupportedError
 from chainrule.gates.elementwise import accumulate, add
 from chainrule.gates.move import alias
@@ -45,8 +45,8 @@ class Maker:
     words: str = ""
     samples: tuple[tuple[Any, ...], ...] = ()
     kinks: Callable[..., bool] | None = None
-    seen: dict[str, Type] = field(default_factory=dict)  # types and settings -> type of the output
-    _kept: dict[str, Any] = field(default_factory=dict)
+    seen: dict[Any, Type] = field(default_factory=dict)  # types and settings -> type of the output
+    _kept: dict[Any, Any] = field(default_factory=dict)
 
     # ---- what the record of the gate asks
 
@@ -115,7 +115,7 @@ class Maker:
     def _once(
         self, what: str, types: Types, attrs: Mapping[str, Any], make: Callable[[], Any]
     ) -> Any:
-        key = what + signature(types, attrs)
+        key = what, *signature(types, attrs)
         if key not in self._kept:
             self._kept[key] = make()
         return self._kept[key]
@@ -258,9 +258,10 @@ def _readable(c: Circuit) -> Circuit:
     return c.with_(kind=array("i", [plain.get(k, k) for k in c.kind]))
 
 
-def signature(types: Sequence[Type], attrs: Mapping[str, Any]) -> str:
+def signature(types: Sequence[Type], attrs: Mapping[str, Any]) -> tuple[Any, ...]:
     """A key for inputs of these types and these settings."""
-    return repr((tuple(types), attrs_key(attrs)))  # repr tells True from 1
+    settings = repr(attrs_key(attrs)) if attrs else ""  # repr tells True from 1
+    return (*map(intern_type, types), settings)
 
 
 def types_of(values: Sequence[Any]) -> Types:
