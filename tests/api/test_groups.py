@@ -7,7 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.circuit.text import from_text, to_text
-from chainrule.errors import InputError, OutputError, TraceError
+from chainrule.errors import InputError, OutputError, TextError, TraceError
 
 
 @cr.group
@@ -138,6 +138,8 @@ class TestGroupingWhatIsThere:
         w = cr.circuit(self.f)(0.1, 0.2)
         with pytest.raises(InputError, match=r"but a .*line \d+\), c .* would lead out"):
             w.group("a", "c")
+        with pytest.raises(InputError, match="the groups b and c share stages, and neither lies"):
+            w.group("a", "b").group("b", "c")
         with pytest.raises(InputError, match="no group 'q'; groups here: none; lines: a, b, c"):
             w.group("q")
         with pytest.raises(InputError, match="abs was not called while f was recorded"):
@@ -147,6 +149,8 @@ class TestGroupingWhatIsThere:
         w = cr.circuit(self.f)(0.1, 0.2).group("b", "c")
         text = to_text(w.circuit)
         assert 'group "c"(' in text and to_text(from_text(text)) == text
+        with pytest.raises(TextError, match="the group ruled has a rule of its own"):
+            to_text(cr.circuit(ruled)(1.0).circuit)
 
 
 class TestRefused:

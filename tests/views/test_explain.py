@@ -134,6 +134,16 @@ def test_branches_that_were_taken_are_told_with_their_lines():
     assert "knows nothing of the ways not taken. Write np.maximum for a gate that" in text
 
 
+def test_a_plain_number_may_be_what_a_builtin_took():
+    def f(x):
+        return max(x, 3.0) * x + min(x, 3.0) + max(0.5, x)
+
+    text = " ".join(cr.circuit(f)(1.0).explain().split())
+    assert "max followed its branch, to 3.0, as x < 3.0 was True." in text
+    assert "min followed its branch, to x, as x > 3.0 was False." in text
+    assert "max followed its branch, to x, as x > 0.5 was True." in text
+
+
 def test_a_branch_that_would_now_go_the_other_way_says_so():
     text = " ".join(cr.circuit(followed)(3.0, 1.0).at(y=5.0).explain().split())
     assert "At these inputs it is False, but the circuit was traced when it was True" in text

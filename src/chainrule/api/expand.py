@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.backends import stepwise
+from chainrule.circuit.circuit import NOTHING
 from chainrule.transform.decompose import decomposed
 from chainrule.transform.expand import expanded
 from chainrule.transform.grouping import find_groups
@@ -32,9 +33,10 @@ def expand(w: Any, most: int) -> Any:
         for wire, x in zip(circuit.inputs, inputs, strict=True)
     ]
     groups = find_groups(circuit) if w.circuit.groups else ()
-    decisions = tuple(
-        replace(d, wire=int(done.wires[moved[d.wire]].flat[0])) for d in w.decisions
-    )
+    def first(wire: int) -> int:
+        return int(done.wires[moved[wire]].flat[0]) if wire in moved else NOTHING
+
+    decisions = tuple(replace(d, wire=first(d.wire), taken=first(d.taken)) for d in w.decisions)
     return replace(
         w, circuit=circuit.with_(groups=groups), own=(), calls=None, inputs=tuple(plain),
         arguments=tuple(replace(a, tree=wires(a.tree)) for a in w.arguments),

@@ -46,7 +46,9 @@ def promoted(w: Any, names: Sequence[str], chosen: Mapping[str, Any]) -> Any:
         w, circuit=done.with_(groups=groups), own=tuple(own.values()), prelude=prelude, calls=None,
         arguments=(*(replace(a, tree=_moved(a.tree, moved)) for a in w.arguments), *new),
         inputs=(*w.inputs, *values),
-        decisions=tuple(replace(d, wire=moved[d.wire]) for d in w.decisions),
+        decisions=tuple(
+            replace(d, wire=moved[d.wire], taken=moved.get(d.taken, NOTHING)) for d in w.decisions
+        ),
     )
 
 

@@ -144,7 +144,7 @@ def _parameters(f: Callable[..., Any], name: str) -> tuple[tuple[str, ...], tupl
     wrong = [n for n in inputs if n in TAKEN]
     if wrong:
         raise InputError(f"an input of the gate {name} cannot be called {wrong[0]!r}: its rules "
-                         "have that name")
+                         "have that name.\n  A NumPy function is wrapped: lambda x: np.exp(x)")
     return inputs, settings
 
 

@@ -97,14 +97,15 @@ class Mark:
 class Decision:
     """A branch that Python took on a wire's value while a circuit was traced.
 
-    call: the builtin that picked by it, "max"; empty for `if`, `while` and the like. instead: what
-    to write for a gate in its place.
+    call: the builtin that picked by it, "max"; empty for `if`, `while` and the like. Then taken is
+    the wire it picked, and instead what to write for a gate in its place.
     """
 
     wire: int
     outcome: bool
     line: int | None
     call: str = ""
+    taken: int = NOTHING
     instead: str = ""
 
 

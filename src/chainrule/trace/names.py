@@ -1,12 +1,14 @@
 """Names and origins of a finished trace's rows, from the places they were recorded at."""
 
 from array import array
+from collections.abc import Sequence
 from pathlib import Path
 from types import CodeType
 
 import numpy as np
 
 from chainrule.circuit.circuit import NOTHING, Circuit, Decision, Origin
+from chainrule.circuit.record import KINDS
 from chainrule.trace.checkpoint import PASSES_ON
 from chainrule.trace.places import Destination, destination, returned_names, span
 from chainrule.trace.trace import Call, Trace
@@ -23,7 +25,8 @@ def is_library(code: CodeType) -> bool:
     return code.co_filename.startswith(_LIBRARIES)
 
 
-INSTEAD = {"max": "np.maximum", "min": "np.minimum"}  # for builtins that pick by asking
+# builtins that pick by asking: the gate to write instead, and what they ask
+INSTEAD = {"max": ("np.maximum", "greater"), "min": ("np.minimum", "less")}
 
 
 def with_names(circuit: Circuit, trace: Trace) -> Circuit:
@@ -61,9 +64,24 @@ def decisions(trace: Trace) -> tuple[Decision, ...]:
     found = []
     for wire, outcome, code, lasti in trace.decisions:
         call = _called_function(code, lasti) if wire in asked else ""
-        call = call if call in INSTEAD else ""
-        found.append(Decision(wire, outcome, span(code, lasti).line, call, INSTEAD.get(call, "")))
+        line = span(code, lasti).line
+        if call in INSTEAD:
+            instead, asks = INSTEAD[call]
+            taken = _picked(trace.rows()[wire].tolist(), asks, outcome)
+            found.append(Decision(wire, outcome, line, call, taken, instead))
+        else:
+            found.append(Decision(wire, outcome, line))
     return tuple(found)
+
+
+def _picked(row: Sequence[int], asks: str, outcome: bool) -> int:
+    """What a builtin keeps: it asks whether a new value beats the best one so far.
+
+    Where the new one is a plain number, Python asks the best one, the other way round.
+    """
+    kind, first, second, *_ = row
+    new, best = (first, second) if KINDS[kind].gate.name == asks else (second, first)
+    return new if outcome else best
 
 
 def _called_function(code: CodeType, lasti: int) -> str:

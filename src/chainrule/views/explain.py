@@ -190,8 +190,7 @@ def _branch(s: Sheet, d: Decision) -> str:
         "trace again to follow the other way."
     )
     if d.call:
-        taken = _named(s, s.circuit.operands(d.wire)[0 if d.outcome else 1])
-        went = f"followed its branch, to {taken}, as {asked} was {d.outcome}"
+        went = f"followed its branch, to {_named(s, d.taken)}, as {asked} was {d.outcome}"
         return f"{place} {d.call} {went}.{other}"
     return f"{place} the program asked {asked}: it was {d.outcome}, and went that way.{other}"
 
