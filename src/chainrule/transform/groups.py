@@ -10,10 +10,11 @@ A group within a group of the user's is open, as nobody sees it, while one with 
 round it; taking the outer away closes it again.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 
-from chainrule.circuit.circuit import Circuit, Group, Mark
+from chainrule.circuit.circuit import NOTHING, Circuit, Group, Mark
 from chainrule.circuit.record import Gate
 from chainrule.errors import InputError
 
@@ -23,10 +24,20 @@ def marked_groups(circuit: Circuit, marks: Iterable[Mark]) -> tuple[Group, ...]:
 
     Raises InputError for a rule that does not know all that its stages read.
     """
-    return tuple(g for g in (_marked(circuit, m) for m in marks) if g is not None)
+    last = _last_readers(circuit)
+    return tuple(g for g in (_marked(circuit, m, last) for m in marks) if g is not None)
 
 
-def _marked(circuit: Circuit, mark: Mark) -> Group | None:
+def _last_readers(circuit: Circuit) -> list[int]:
+    """Per wire, the last row that reads it, or -1."""
+    last = [NOTHING] * len(circuit)
+    for row in range(len(circuit)):
+        for wire in circuit.operands(row):
+            last[wire] = row
+    return last
+
+
+def _marked(circuit: Circuit, mark: Mark, last: Sequence[int]) -> Group | None:
     rows = range(mark.begin, mark.end)
     stages = _leading_to(circuit, mark.output, rows)
     if not stages:
@@ -41,21 +52,19 @@ def _marked(circuit: Circuit, mark: Mark) -> Group | None:
             f"reads {_called(circuit, unknown[0])} from outside, whose gradient would be lost.\n"
             "  Pass it in as an argument."
         )
-    _check_private(circuit, mark)
+    _check_private(circuit, mark, last)
     return Group(mark.gate, stages, mark.inputs, mark.output)
 
 
-def _check_private(circuit: Circuit, mark: Mark) -> None:
+def _check_private(circuit: Circuit, mark: Mark, last: Sequence[int]) -> None:
     """A group with a rule sends gradient to its inputs only; nothing may read what is inside."""
-    for row in range(mark.end, len(circuit)):
-        for wire in circuit.operands(row):
-            inside = mark.begin <= wire < mark.end and wire != mark.output
-            if inside and not circuit.is_leaf(wire):
-                raise InputError(
-                    f"{_called(circuit, wire)}, computed inside the group {mark.gate.name}, is "
-                    "read outside of it, where local= sends no gradient.\n  Return it from a "
-                    "function of its own."
-                )
+    for wire in range(mark.begin, mark.end):
+        if last[wire] >= mark.end and wire != mark.output and not circuit.is_leaf(wire):
+            raise InputError(
+                f"{_called(circuit, wire)}, computed inside the group {mark.gate.name}, is read "
+                "outside of it, where local= sends no gradient.\n  Return it from a function of "
+                "its own."
+            )
 
 
 def group_of(circuit: Circuit, rows: Collection[int], gate: Gate) -> Group:
@@ -111,30 +120,41 @@ def _called(circuit: Circuit, wire: int) -> str:
 def joined(own: Sequence[Group], recognised: Sequence[Group]) -> tuple[Group, ...]:
     """Users' groups with those recognised groups that may stand beside or inside them."""
     own = list({g.stages: g for g in own}.values())  # of equal ones the outer
-    kept = [g for g in recognised if all(_may_stand(g, o) for o in own)]
-    return tuple(_closed(g, own) for g in sorted((*own, *kept), key=lambda g: g.output))
+    covers = _covers(own)
+    kept = [g for g in recognised if _may_stand(g, covers)]
+    return tuple(_closed(g, covers) for g in sorted((*own, *kept), key=lambda g: g.output))
 
 
-def _may_stand(g: Group, own: Group) -> bool:
-    inside = set(g.stages) <= set(own.stages)
-    return set(g.stages).isdisjoint(own.stages) or (inside and not _has_rule(own))
+def _covers(groups: Iterable[Group]) -> Mapping[int, list[Group]]:
+    """Per row, the groups it is a stage of."""
+    found: dict[int, list[Group]] = {}
+    for group in groups:
+        for row in group.stages:
+            found.setdefault(row, []).append(group)
+    return found
+
+
+def _may_stand(g: Group, covers: Mapping[int, list[Group]]) -> bool:
+    over = {id(o): o for row in g.stages for o in covers.get(row, ())}
+    return all(set(g.stages) <= set(o.stages) and not _has_rule(o) for o in over.values())
 
 
 def _has_rule(g: Group) -> bool:
     return replace(g, is_closed=True).is_one
 
 
-def _closed(g: Group, own: Sequence[Group]) -> Group:
+def _closed(g: Group, covers: Mapping[int, list[Group]]) -> Group:
     stages = set(g.stages)
-    hidden = any(_has_rule(o) and stages < set(o.stages) for o in own)
+    round_it = covers.get(g.output, ())
+    hidden = any(_has_rule(o) and stages < set(o.stages) for o in round_it)
     return replace(g, is_closed=not hidden)
 
 
 def overlapping(groups: Sequence[Group]) -> tuple[Group, Group] | None:
-    """The first two groups that share stages without one lying in the other."""
-    sets = [set(g.stages) for g in groups]
-    for i, a in enumerate(sets):
-        for j, b in enumerate(sets[:i]):
-            if not (a.isdisjoint(b) or a <= b or b <= a):
-                return groups[j], groups[i]
+    """Two groups that share stages without one lying in the other, if there are such."""
+    for over in _covers(groups).values():
+        for a, b in combinations(over, 2):
+            x, y = set(a.stages), set(b.stages)
+            if not (x <= y or y <= x):
+                return a, b
     return None

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.circuit.circuit import NOTHING, Circuit, Decision, Part
+from chainrule.circuit.circuit import NOTHING, Circuit, Decision, Group, Part
 from chainrule.circuit.readings import Readings
 from chainrule.views.digest import by_function, dead, largest
 from chainrule.views.labels import drawn_groups, symbol
@@ -54,7 +54,7 @@ def explain(
     """
     s = sheet(circuit, part, readings, decimals=decimals)
     heard = [row for row in reversed(s.gates) if part.gradient[row] != NOTHING]
-    told = [_gate(s, row) for row in heard] if full or len(s.gates) <= LARGE else _digest(s)
+    told = _one_by_one(s, heard) if full or len(s.gates) <= LARGE else _digest(s)
     paragraphs = [_opening(s), *told, "\n".join(_decided(s, decisions)), "\n".join(_inputs(s))]
     return "\n\n".join(p for p in paragraphs if p) + "\n"
 
@@ -65,7 +65,7 @@ def _digest(s: Sheet) -> list[str]:
         told = [_wrapped(text) for text in by_function(s)]
     else:
         told = [f"Of {len(s.gates)} gates, the {MOST} with the largest gradients:"]
-        told += [_gate(s, row) for row in largest(s, MOST)]
+        told += _one_by_one(s, largest(s, MOST))
     note = "This is a digest; full=True or --all tells every gate."
     return [*told, _wrapped(dead(s)), note]
 
@@ -81,14 +81,19 @@ def _opening(s: Sheet) -> str:
 # ---- gates
 
 
-def _gate(s: Sheet, row: int) -> str:
-    """What a stage is, what is wanted of it, and what it sends back."""
+def _one_by_one(s: Sheet, rows: Sequence[int]) -> list[str]:
+    ends = {g.output: g for g in drawn_groups(s.circuit)}
+    return [_gate(s, row, ends.get(row)) for row in rows]
+
+
+def _gate(s: Sheet, row: int, group: Group | None) -> str:
+    """What a stage is, what is wanted of it, and what it sends back; what group it ends."""
     lines = [_wrapped(f"{_called(s, row)} is {s.value(row)}. {_wanted(s, row)}".rstrip())]
     fork = fork_words(s, row)
     if fork:
         lines.append(_wrapped(f"Its own gradient is a sum: {fork}.", "  "))
     lines.append(_wrapped(_sent(s, row), "  "))
-    for group in (g for g in drawn_groups(s.circuit) if g.output == row):
+    if group is not None:
         symbols = [symbol(s.circuit, r) for r in group.stages]
         lines.append(_wrapped(group_words(s, group, symbols), "  "))
     return "\n".join(lines)

@@ -55,12 +55,12 @@ def gates(circuit: Circuit, part: Part) -> list[int]:
 
 def drawn_groups(circuit: Circuit) -> list[Group]:
     """Closed groups that lie in no other one; of equal ones the first."""
-    closed = [g for g in circuit.groups if g.is_closed]
-    sets = [set(g.stages) for g in closed]
-    return [
-        g for i, g in enumerate(closed)
-        if not any(sets[i] < s or (sets[i] == s and j < i) for j, s in enumerate(sets))
-    ]
+    outermost: dict[int, Group] = {}  # by row
+    for group in sorted(circuit.groups, key=lambda g: -len(g.stages)):
+        if group.is_closed and group.output not in outermost:
+            outermost |= dict.fromkeys(group.stages, group)
+    drawn = {id(g) for g in outermost.values()}
+    return [g for g in circuit.groups if id(g) in drawn]
 
 
 def inputs(circuit: Circuit, part: Part) -> list[int]:
