@@ -129,6 +129,32 @@ class TestGroupingWhatIsThere:
     def test_each_call_of_a_function(self):
         w = cr.circuit(self.f)(0.1, 0.2)
         assert groups(w.group(self.square)) == ["square", "square"]
+        assert groups(w.promote(c="+1").group(self.square)) == ["square", "square"]
+
+    def test_calls_of_another_function_of_that_name_are_not_its_own(self):
+        def square(v):
+            return v * v
+
+        w = cr.circuit(lambda x, y: square(x) + self.f(x, y))(0.1, 0.2)
+        assert len(w.group(square).circuit.groups) == 1
+        assert len(w.group(self.square).circuit.groups) == 2
+
+    def test_calls_within_calls_are_one_group(self):
+        def power(v, n):
+            return v if n == 1 else [v * power(v, n - 1)][0]
+
+        w = cr.circuit(lambda x: power(x, 4) + 1)(2.0).group(power)
+        (made,) = w.circuit.groups
+        assert len(made.stages) == 3 and w["x"].grad == 32.0
+
+    def test_each_call_of_an_object(self):
+        class Double:
+            def __call__(self, x):
+                return np.exp(x) * 2
+
+        double = Double()
+        w = cr.circuit(lambda x: double(double(x)))(0.5).group(double)
+        assert groups(w) == ["Double", "Double"]
 
     def test_a_recognised_gate_by_name(self):
         w = cr.circuit(lambda x: 1 / (1 + np.exp(-x)))(1.0).ungroup()

@@ -38,7 +38,7 @@ def expand(w: Any, most: int) -> Any:
 
     decisions = tuple(replace(d, wire=first(d.wire), taken=first(d.taken)) for d in w.decisions)
     return replace(
-        w, circuit=circuit.with_(groups=groups), own=(), calls=None, inputs=tuple(plain),
+        w, circuit=circuit.with_(groups=groups), own=(), inputs=tuple(plain),
         arguments=tuple(replace(a, tree=wires(a.tree)) for a in w.arguments),
         output_gradient=type(w).output_gradient, decisions=decisions,
     )

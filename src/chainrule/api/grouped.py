@@ -6,30 +6,24 @@ be one.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
-from chainrule.circuit.circuit import NOTHING, Circuit, Group
+from chainrule.circuit.circuit import Circuit, Group
 from chainrule.circuit.record import stages_gate
 from chainrule.code.staged import gets_a_line
 from chainrule.errors import InputError
-from chainrule.trace.trace import Call
+from chainrule.trace.names import DEEPEST, called
+from chainrule.trace.places import lines_of
 from chainrule.transform.grouping import find_groups
 from chainrule.transform.groups import group_of, joined, overlapping
 
 Wanted = str | Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Calls:
-    """Which call of which function each row of a traced circuit was recorded in."""
-
-    of_row: Sequence[int]
-    calls: Sequence[Call]
+Called = tuple[str, int]  # a function, and which of its calls
 
 
 def grouped(
-    circuit: Circuit, own: Sequence[Group], calls: Calls | None, wanted: Sequence[Wanted]
+    circuit: Circuit, own: Sequence[Group], wanted: Sequence[Wanted]
 ) -> tuple[tuple[Group, ...], tuple[Group, ...]]:
     """A circuit's groups with those wanted closed too, and all that are the user's own.
 
@@ -45,7 +39,7 @@ def grouped(
         if isinstance(name, str) and name not in lines:
             chosen += _named(circuit, name, known)
     made = [_of_lines(circuit, lines)] if lines else []
-    made += [g for f in wanted if not isinstance(f, str) for g in _of_calls(circuit, f, calls)]
+    made += [g for f in wanted if not isinstance(f, str) for g in _of_calls(circuit, f)]
     everything = [*own, *made]
     clash = overlapping(everything)
     if clash:
@@ -98,19 +92,15 @@ def _of_lines(circuit: Circuit, names: Sequence[str]) -> Group:
     return group_of(circuit, rows, stages_gate(name))
 
 
-def _of_calls(circuit: Circuit, f: Callable[..., Any], calls: Calls | None) -> list[Group]:
-    """A group for each call of f."""
+def _of_calls(circuit: Circuit, f: Callable[..., Any]) -> list[Group]:
+    """A group for each call of f that lies in no other call of it."""
     name = getattr(f, "__name__", type(f).__name__)
-    while hasattr(f, "__wrapped__"):
-        f = f.__wrapped__
-    code = getattr(f, "__code__", None)
-    rows: dict[int, set[int]] = {}
-    if calls is not None:
-        outermost = _outermost(calls, code)
-        for row in circuit.forward_rows():
-            call = calls.of_row[row]
-            if call != NOTHING and outermost[call] != NOTHING:
-                rows.setdefault(outermost[call], set()).add(row)
+    rows: dict[Called, set[int]] = {}
+    calls = _calls(circuit, _code(f))
+    for row in circuit.forward_rows():
+        call = next((c for c in _led_to(circuit, row) if c in calls), None)
+        if call is not None:
+            rows.setdefault(call, set()).add(row)
     if not rows:
         raise InputError(f"{name} was not called while {circuit.title} was recorded, so there is "
                          "nothing to group")
@@ -118,10 +108,29 @@ def _of_calls(circuit: Circuit, f: Callable[..., Any], calls: Calls | None) -> l
     return [group_of(circuit, found, gate) for found in rows.values()]
 
 
-def _outermost(calls: Calls, code: Any) -> list[int]:
-    """Per call, the outermost call of some code that it lies in, or -1."""
-    found: list[int] = []
-    for number, call in enumerate(calls.calls):
-        above = found[call.parent] if call.parent != NOTHING else NOTHING
-        found.append(number if above == NOTHING and call.code is code else above)
-    return found
+def _code(f: Any) -> CodeType | None:
+    """The code that a call of f runs."""
+    while hasattr(f, "__wrapped__"):
+        f = f.__wrapped__
+    code = getattr(f, "__code__", None) or getattr(type(f).__call__, "__code__", None)
+    return code if isinstance(code, CodeType) else None
+
+
+def _calls(circuit: Circuit, code: CodeType | None) -> set[Called]:
+    """The calls that go by a code's name, but for those that were written somewhere else."""
+    if code is None:
+        return set()
+    name, lines = called(code), lines_of(code)
+    found: set[Called] = set()
+    elsewhere: set[Called] = set()
+    for origin in circuit.origins:
+        found.update(call for call in origin.calls if call[0] == name)
+        is_there = origin.file == code.co_filename and (origin.line or lines[0]) in lines
+        if not is_there and 0 < len(origin.calls) < DEEPEST:
+            elsewhere.add(origin.calls[-1])
+    return found - elsewhere
+
+
+def _led_to(circuit: Circuit, row: int) -> Sequence[Called]:
+    origin = circuit.origin_of(row)
+    return origin.calls if origin else ()

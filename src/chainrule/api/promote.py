@@ -43,7 +43,7 @@ def promoted(w: Any, names: Sequence[str], chosen: Mapping[str, Any]) -> Any:
         prelude = (*prelude, *(f"{n} = {v!r}" for n, v in zip(found, values, strict=True)))
     new = [Argument(n, wire) for n, wire in zip(found, wires, strict=True)]
     return replace(
-        w, circuit=done.with_(groups=groups), own=tuple(own.values()), prelude=prelude, calls=None,
+        w, circuit=done.with_(groups=groups), own=tuple(own.values()), prelude=prelude,
         arguments=(*(replace(a, tree=_moved(a.tree, moved)) for a in w.arguments), *new),
         inputs=(*w.inputs, *values),
         decisions=tuple(

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from chainrule.api.eager import Run, as_output_gradient, output_wire
-from chainrule.api.grouped import Calls
 from chainrule.api.inputs import Lifted, as_input, lift, parameter_names
 from chainrule.api.outside import variables_of
 from chainrule.api.worked import ONE, Worked
@@ -82,9 +81,8 @@ def _worked(
     dout = _output_gradient(output_grad, out.value, name)
     own = marked_groups(plain, trace.marks)
     grouped = plain.with_(groups=joined(own, find_groups(plain)))
-    calls = Calls(trace.rows()[:, 3].tolist(), trace.calls)
     return Worked(
-        grouped, tuple(arguments), inputs, dout, prelude, name, own=own, calls=calls,
+        grouped, tuple(arguments), inputs, dout, prelude, name, own=own,
         decisions=decisions(trace),
     )
 

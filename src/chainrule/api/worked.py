@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.api.claims import Claims, claims
 from chainrule.api.expand import expand
-from chainrule.api.grouped import Calls, grouped, ungrouped
+from chainrule.api.grouped import grouped, ungrouped
 from chainrule.api.inputs import as_input
 from chainrule.api.printable import printable
 from chainrule.api.promote import promoted
@@ -80,7 +80,6 @@ class Worked:
     name: str = "f"
     source: str = ""  # of an expression
     own: tuple[Group, ...] = ()  # every group the user made, closed now or not
-    calls: Calls | None = None
     decisions: tuple[Decision, ...] = ()  # branches Python took while tracing
 
     # ---- readings
@@ -169,7 +168,7 @@ class Worked:
         `"den", "invden"`; functions, each call of which is to be one. Without any: every group that
         is recognised or was made, which is what a worked circuit starts as.
         """
-        groups, own = grouped(self.circuit, self.own, self.calls, wanted)
+        groups, own = grouped(self.circuit, self.own, wanted)
         return replace(self, circuit=self.circuit.with_(groups=groups), own=own)
 
     def promote(self, *names: str, **chosen: Any) -> "Worked":

@@ -142,7 +142,7 @@ class _Resolver:
         if found is None:
             at, chain = call, []
             while self.calls[at].parent != NOTHING:
-                name = _called(self.calls[at].code)
+                name = called(self.calls[at].code)
                 if name:
                     chain.append((name, at))
                 at = self.calls[at].parent
@@ -200,7 +200,7 @@ class _Resolver:
         return renamed
 
 
-def _called(code: CodeType) -> str:
+def called(code: CodeType) -> str:
     """What a reader calls a function: `step`, `Cell.forward`, for an object's call its class."""
     if is_library(code) or (code.co_name[0] == "<" and code.co_name != "<lambda>"):
         return ""
