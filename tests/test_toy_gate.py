@@ -88,6 +88,18 @@ def test_forward_mode_and_second_derivatives(f, hypotenuse):
     np.testing.assert_allclose(found, np.array([[16, -12], [-12, 9]]) / 125, rtol=1e-14)
 
 
+def test_many_at_once(f, hypotenuse):
+    x, y = np.array([3.0, 6.0, 5.0]), np.array([4.0, 8.0, 12.0])
+    np.testing.assert_array_equal(cr.vmap(hypotenuse)(x, y), [5, 10, 13])
+    gradient = cr.grad(f, (0, 1))
+    each = [gradient(a, b) for a, b in zip(x, y, strict=True)]
+    np.testing.assert_array_equal(cr.vmap(gradient)(x, y), np.transpose(each))
+    dx = cr.grad(lambda x: np.sum(cr.vmap(f)(x, y)))(x)
+    np.testing.assert_array_equal(dx, [first for first, _ in each])
+    w = cr.circuit(lambda x: np.sum(cr.vmap(hypotenuse)(x, y)))(x)
+    assert [s.gate.name for s in w.circuit.stages()] == ["hypotenuse", "sum"]  # one call for all
+
+
 def test_decomposition(f):
     w = cr.circuit(f)(3.0, 4.0)
     again = from_text(to_text(w.circuit))

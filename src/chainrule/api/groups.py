@@ -10,7 +10,7 @@ from chainrule.api.inputs import is_leaf
 from chainrule.api.outside import fingerprint
 from chainrule.api.user_gates import maker_of, settings_of
 from chainrule.circuit.circuit import Mark
-from chainrule.circuit.record import Gate, attrs_key, stages_gate
+from chainrule.circuit.record import Gate, admit, attrs_key, stages_gate
 from chainrule.circuit.types import is_number
 from chainrule.errors import InputError, OutputError
 from chainrule.trace.trace import Trace
@@ -68,7 +68,7 @@ class UserGroup:
         operands, attrs = settings_of(maker, args, kwargs)
         key = fingerprint(self.name, (maker.f, maker.local)), repr(attrs_key(attrs))
         if key not in self._gates:
-            self._gates[key] = with_settings(maker.again().gate(), attrs)
+            self._gates[key] = admit(with_settings(maker.again().gate(), attrs))
         return self._gates[key], operands
 
 

@@ -10,12 +10,13 @@ A group within a group of the user's is open, as nobody sees it, while one with 
 round it; taking the outer away closes it again.
 """
 
+from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
 from chainrule.circuit.circuit import NOTHING, Circuit, Group, Mark
-from chainrule.circuit.record import Gate
+from chainrule.circuit.record import Gate, kind_id
 from chainrule.errors import InputError
 
 
@@ -115,6 +116,22 @@ def _called(circuit: Circuit, wire: int) -> str:
     origin = circuit.origin_of(wire)
     place = f" ({origin})" if origin else ""
     return (circuit.name(wire) or f"a value of {circuit.kind_of(wire).gate.name}") + place
+
+
+def as_gates(circuit: Circuit, groups: Iterable[Group]) -> Circuit:
+    """The circuit with each group that has a rule as one stage, in the row of its output.
+
+    Every row keeps its number; what was inside such a group is read by nobody any more.
+    """
+    ends = {g.output: g for g in groups if g.is_one}
+    kind, start, operand = circuit.kind[:], array("i", [0]), array("i")
+    for row in range(len(circuit)):
+        group = ends.get(row)
+        if group is not None:
+            kind[row] = kind_id(group.gate, (), circuit.kind_of(row).type_id)
+        operand.extend(circuit.operands(row) if group is None else group.inputs)
+        start.append(len(operand))
+    return circuit.with_(kind=kind, start=start, operand=operand)
 
 
 def joined(own: Sequence[Group], recognised: Sequence[Group]) -> tuple[Group, ...]:

@@ -13,6 +13,8 @@ from chainrule.circuit.circuit import Circuit, Group
 from chainrule.circuit.inline import inlined
 from chainrule.circuit.record import Gate
 
+BOUND = ("evaluate", "scalar", "infer", "local", "vjp", "decompose")
+
 
 def opened(circuit: Circuit, wanted: Callable[[Gate], bool]) -> Circuit:
     """The circuit with wanted users' gates as closed groups of their own stages.
@@ -36,6 +38,11 @@ def with_settings(gate: Gate, attrs: Mapping[str, Any]) -> Gate:
     """The gate with its settings built in, as a group has none of its own."""
     if not attrs:
         return gate
-    rules: dict[str, Any] = {n: getattr(gate, n) for n in ("local", "vjp") if getattr(gate, n)}
+    rules: dict[str, Any] = {n: getattr(gate, n) for n in BOUND if getattr(gate, n)}
     bound: dict[str, Any] = {n: partial(rule, **attrs) for n, rule in rules.items()}
+    body, code = gate.body, gate.code
+    if body is not None:
+        bound["body"] = lambda types, _: body(types, attrs)
+    if not isinstance(code, str):
+        bound["code"] = bound["scalar_code"] = lambda _, operands: code(attrs, operands)
     return replace(gate, **bound)
