@@ -17,6 +17,7 @@ from chainrule.api.eager import (
     pull,
     run,
     value_of,
+    values_of,
     zero_like,
 )
 from chainrule.api.inputs import Lifted, is_leaf
@@ -25,7 +26,6 @@ from chainrule.gates import move
 from chainrule.trace.traced import Traced
 from chainrule.transform.forward import push
 from chainrule.transform.groups import marked_groups
-from chainrule.transform.recompute import all_values
 
 
 def jvp(
@@ -53,7 +53,7 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
         if wire is None:
             return zero_like(value)
         with np.errstate(all="ignore"):
-            values = all_values(circuit, done.trace.values)
+            values = values_of(circuit, done.trace)
             found = push(circuit, values, given, wire, groups)[wire]
         if found is None:
             return zero_like(value)
@@ -157,7 +157,7 @@ def _flat(done: Run, gradient: Any) -> Sequence[Any]:
 def _by_columns(done: Run, wire: int, value: Any, values: Sequence[Any]) -> list[Any]:
     """One push for each number of the argument."""
     circuit = done.trace.circuit([wire])
-    values_by_row = all_values(circuit, done.trace.values)
+    values_by_row = values_of(circuit, done.trace)
     groups = marked_groups(circuit, done.trace.marks)
     out_shape = np.shape(_plain(value))
     blocks = []

@@ -22,7 +22,7 @@ from chainrule.trace.trace import Trace
 from chainrule.trace.traced import Traced
 from chainrule.transform.backward import backpropagate_numbers
 from chainrule.transform.grouping import find_groups
-from chainrule.transform.groups import joined, marked_groups
+from chainrule.transform.groups import as_gates, joined, marked_groups
 from chainrule.transform.recompute import all_values
 
 LARGEST = 10_000  # rows; above, a backward program is not worth compiling
@@ -142,7 +142,7 @@ def pull(run: Run, wire: int | None, dout: Any) -> tuple[Any, ...]:
         found: Sequence[Any] = [None] * len(trace.inputs)
     elif trace.is_nested or trace.packed or trace.regions or len(trace) > LARGEST:
         circuit = trace.circuit([wire])
-        values = all_values(circuit, trace.values)
+        values = values_of(circuit, trace)
         with np.errstate(all="ignore"):
             found = backpropagate_numbers(
                 circuit, values, wire, dout, trace.inputs, groups_of(circuit, trace)
@@ -189,6 +189,16 @@ def _forget_oldest() -> None:
 def forget() -> None:
     """Drop every remembered structure and program."""
     _known.clear()
+
+
+def values_of(circuit: Circuit, trace: Trace) -> Sequence[Any]:
+    """A trace's values by row; what a checkpointed call let go is worked out again when read.
+
+    An older trace records that again, so there a group with a rule is one stage, which keeps it.
+    """
+    if trace.regions and trace.is_nested and trace.marks:
+        circuit = as_gates(circuit, joined(marked_groups(circuit, trace.marks), ()))
+    return all_values(circuit, trace.values)
 
 
 def groups_of(
