@@ -141,22 +141,6 @@ class TestN1:
         assert w.gradients == pytest.approx(wanted, abs=1e-15, rel=0)
 
 
-class TestG1:
-    gates = (
-        ("exp(x)", lambda x: math.exp(x)), ("1 / x", lambda x: -1 / x**2),
-        ("x + 3", lambda x: 1.0), ("3 * x", lambda x: 3.0),
-    )
-
-    @pytest.mark.parametrize(("source", "slope"), gates)
-    @pytest.mark.parametrize("x", [-2.0, -0.5, 0.25, 1.0, 3.0])
-    def test_unary_gates_against_central_differences(self, source, slope, x):
-        h = 1e-5
-        values = [expression(source, {"x": x + s * h}).value for s in (1, -1)]
-        gradient = expression(source, {"x": x}).gradients["x"]
-        assert gradient == pytest.approx(slope(x), rel=1e-15)
-        assert gradient == pytest.approx((values[0] - values[1]) / (2 * h), abs=1e-7)
-
-
 class TestG2:
     def test_constants_have_no_gradient(self):
         w = neuron_by_gates()
