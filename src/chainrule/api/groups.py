@@ -10,12 +10,11 @@ from chainrule.api.inputs import is_leaf
 from chainrule.api.outside import fingerprint
 from chainrule.api.user_gates import maker_of, settings_of
 from chainrule.circuit.circuit import Mark
-from chainrule.circuit.record import Gate, admit, attrs_key, stages_gate
+from chainrule.circuit.record import Attrs, Gate, admit, attrs_key, stages_gate
 from chainrule.circuit.types import is_number
 from chainrule.errors import InputError, OutputError
 from chainrule.trace.trace import Trace
 from chainrule.trace.traced import Traced
-from chainrule.transform.opened import with_settings
 
 
 class UserGroup:
@@ -42,7 +41,7 @@ class UserGroup:
         traces = _traces([*args, *kwargs.values()])
         if not traces:
             return self._f(*args, **kwargs)
-        gate, operands = self._gate_for(args, kwargs)
+        gate, operands, attrs = self._gate_for(args, kwargs)
         begins = [(t, _wires(t, operands), len(t)) for t in traces]
         out = self._f(*args, **kwargs)
         if not (isinstance(out, Traced) or is_number(out)):
@@ -51,7 +50,7 @@ class UserGroup:
         for trace, inputs, begin in begins:
             end = _in(trace, out)
             if end is not None and end.wire >= begin:
-                trace.marks.append(Mark(gate, begin, len(trace), inputs, end.wire))
+                trace.marks.append(Mark(gate, begin, len(trace), inputs, end.wire, attrs))
         return out
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -60,16 +59,18 @@ class UserGroup:
     def __repr__(self) -> str:
         return f"<group {self.name}>"
 
-    def _gate_for(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Gate, list[Any]]:
-        """The gate for these settings, and the operands its rule is about."""
+    def _gate_for(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[Gate, list[Any], Attrs]:
+        """The gate, the operands its rule is about, and its settings."""
         maker = self._maker
         if maker is None or maker.local is None:
-            return self._plain, []
+            return self._plain, [], ()
         operands, attrs = settings_of(maker, args, kwargs)
-        key = fingerprint(self.name, (maker.f, maker.local)), repr(attrs_key(attrs))
+        key = fingerprint(self.name, (maker.f, maker.local))
         if key not in self._gates:
-            self._gates[key] = admit(with_settings(maker.again().gate(), attrs))
-        return self._gates[key], operands
+            self._gates[key] = admit(maker.again().gate())
+        return self._gates[key], operands, attrs_key(attrs)
 
 
 def _traces(values: Sequence[Any]) -> list[Trace]:

@@ -91,6 +91,7 @@ class Mark:
     end: int
     inputs: tuple[int, ...]
     output: int
+    attrs: Attrs = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ pass becomes more stages of the circuit), plain numbers (then it is computed at 
 values of an older trace (then it is differentiated again).
 """
 
+import functools
 from array import array
 from collections.abc import Container, Iterable, Sequence
 from types import FunctionType
@@ -258,7 +259,8 @@ def _group_terms(group: Group, values: Sequence[Any], dout: Any, one: Any) -> It
 def group_local(group: Group) -> Rule | None:
     """The rule for a group's partial by each input; None where there is no single partial."""
     gate = group.gate
-    return gate.recognised_local or (None if gate.recognised_vjp or gate.vjp else gate.local)
+    rule = gate.recognised_local or (None if gate.recognised_vjp or gate.vjp else gate.local)
+    return functools.partial(rule, **dict(group.attrs)) if rule and group.attrs else rule
 
 
 def backpropagate_numbers(

@@ -19,7 +19,7 @@ from chainrule.circuit.types import TYPES
 from chainrule.gates import reduce
 from chainrule.gates.elementwise import accumulate
 from chainrule.gates.handle import Handle
-from chainrule.transform.backward import Rows, called, chain, fit, with_backward
+from chainrule.transform.backward import Rows, called, chain, fit, group_local, with_backward
 from chainrule.transform.simplify import simplify
 
 
@@ -29,7 +29,7 @@ def push(
 ) -> list[Any]:
     """Tangents by row up to `stop`, None where nothing arrives; closed groups as one gate each."""
     found: list[Any] = [None] * (stop + 1)
-    one = {g.output: g for g in groups if g.is_one and g.gate.local is not None}
+    one = {g.output: g for g in groups if g.is_one and group_local(g) is not None}
     for row in range(stop + 1):
         if row in tangents:
             found[row] = tangents[row]
@@ -51,7 +51,7 @@ def _through_group(
     group: Group, rows: Rows, values: Sequence[Any], found: Sequence[Any]
 ) -> Any:
     """The tangent of a group's output, by the group's own partials."""
-    partials = group.gate.local(*(values[w] for w in group.inputs), values[group.output])  # type: ignore[misc]  # it has one
+    partials = group_local(group)(*(values[w] for w in group.inputs), values[group.output])  # type: ignore[misc]  # it has one
     tangents = [found[w] for w in group.inputs]
     return _summed(partials, tangents, KINDS[rows.kind[group.output]])
 

@@ -54,7 +54,7 @@ def _marked(circuit: Circuit, mark: Mark, last: Sequence[int]) -> Group | None:
             "  Pass it in as an argument."
         )
     _check_private(circuit, mark, last)
-    return Group(mark.gate, stages, mark.inputs, mark.output)
+    return Group(mark.gate, stages, mark.inputs, mark.output, attrs=mark.attrs)
 
 
 def _check_private(circuit: Circuit, mark: Mark, last: Sequence[int]) -> None:
@@ -128,7 +128,7 @@ def as_gates(circuit: Circuit, groups: Iterable[Group]) -> Circuit:
     for row in range(len(circuit)):
         group = ends.get(row)
         if group is not None:
-            kind[row] = kind_id(group.gate, (), circuit.kind_of(row).type_id)
+            kind[row] = kind_id(group.gate, group.attrs, circuit.kind_of(row).type_id)
         operand.extend(circuit.operands(row) if group is None else group.inputs)
         start.append(len(operand))
     return circuit.with_(kind=kind, start=start, operand=operand)
