@@ -141,6 +141,18 @@ class TestN1:
         assert w.gradients == pytest.approx(wanted, abs=1e-15, rel=0)
 
 
+class TestG2:
+    def test_constants_have_no_gradient(self):
+        w = neuron_by_gates()
+        constants = w.circuit.constant_rows
+        assert constants and all(w.readings.gradient(w.part, r) is None for r in constants)
+
+    def test_promoted_to_inputs_they_have(self):
+        w = neuron_by_gates().promote(c="+1", a="*-1")
+        assert w["c"].grad == pytest.approx(-0.534446645388523, abs=1e-15, rel=0)
+        assert w["a"].grad == pytest.approx(-0.19661193324148188, abs=1e-15, rel=0)
+
+
 class TestN6:
     dx = (0.3932238664829637, -0.5898357997244456)
     dw = (-0.19661193324148185, -0.3932238664829637, 0.19661193324148185)
@@ -327,6 +339,22 @@ class TestV1:
         assert [line.text for line in code.backward] == ["dW = dD @ X.T", "dX = W.T @ dD"]
         _D, (dW, dX) = run_alone(code)["product_grad"](W, X, dD)
         assert dW.shape == W.shape and dX.shape == X.shape
+
+
+class TestV3:
+    def test_two_by_two_in_scalar_gates(self):
+        def product(W, X):
+            D = W.dot(X)
+            return D
+
+        W, X, dD = np.random.default_rng(0).normal(size=(3, 2, 2))
+        w = cr.circuit(product)(W, X, output_grad=dD)
+        scalar = w.expand()
+        for found in (scalar.gradients, dict(zip("WX", run_alone(scalar.code())["product_grad"](
+                W, X)[1], strict=True))):
+            np.testing.assert_allclose(found["W"], dD @ X.T, rtol=1e-14)
+            np.testing.assert_allclose(found["X"], W.T @ dD, rtol=1e-14)
+        assert "D01 = W[0][0] * X[0][1] + W[0][1] * X[1][1]" in scalar.code()
 
 
 def test_closures_are_differentiated_through():

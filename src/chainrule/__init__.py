@@ -19,17 +19,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Worked",
+    "check_gate",
     "check_grads",
     "checkpoint",
     "circuit",
     "dimensions",
+    "gate",
     "grad",
+    "group",
     "hessian",
     "hvp",
     "jacobian",
     "jit",
     "jvp",
     "linearize",
+    "stop_gradient",
     "value_and_grad",
     "vjp",
     "vmap",
@@ -46,6 +50,18 @@ def circuit(f: Callable[..., Any]) -> "Callable[..., Worked]":
     from chainrule.api import sources  # with views and checks, loaded when first asked for
 
     return sources.circuit(f)
+
+
+def check_gate(gate: Any, samples: Sequence[Any] | None = None, **settings: Any) -> None:
+    """Raise GradientError where a gate made with `gate` breaks what every gate keeps.
+
+    At its samples, or those given here: its gradient and second gradient agree with central
+    differences and with forward mode, and its own stages give its value. settings: its keyword-only
+    arguments.
+    """
+    from chainrule.api import gate_contract  # loaded when first asked for
+
+    gate_contract.check_gate(gate, samples, **settings)
 
 
 def check_grads(
@@ -86,6 +102,56 @@ def jit(f: Callable[..., Any]) -> "Jitted":
     from chainrule.api import jit as compiling  # loaded when first asked for
 
     return compiling.jit(f)
+
+
+def gate(
+    f: Callable[..., Any] | None = None, *, local: Callable[..., Any] | None = None,
+    vjp: Callable[..., Any] | None = None, name: str | None = None, symbol: str = "",
+    words: str = "", samples: Sequence[Any] = (), kinks: Callable[..., bool] | None = None,
+) -> Any:
+    """A gate made from a function and its local gradient: one stage, drawn and checked as any.
+
+        @cr.gate(local=lambda x, y, out: (y, x))
+        def area(x, y):
+            return x * y
+
+    local: called with the inputs and the output, gives one partial for each input. vjp: called with
+    the output's gradient before them, gives what each input gets. Both in plain NumPy. Without
+    them the gate is differentiated through the function's own stages. The function's positional
+    parameters are the inputs, its keyword-only ones settings (numbers, strings, tuples).
+    words: what it does to the gradient, with {x}, {out}, {dout}. samples: typical values of its
+    inputs. kinks: says of inputs whether the partial jumps there.
+    """
+    from chainrule.api.user_gates import make_gate  # loaded when first asked for
+
+    said = dict(local=local, vjp=vjp, name=name, symbol=symbol, words=words, samples=samples,
+                kinks=kinks)
+    return (lambda f: make_gate(f, **said)) if f is None else make_gate(f, **said)
+
+
+def group(
+    f: Callable[..., Any] | None = None, *, local: Callable[..., Any] | None = None,
+    name: str | None = None, symbol: str = "", words: str = "",
+) -> Any:
+    """A function drawn and differentiated as one gate, while its stages stay in the circuit.
+
+    Without local= its gradient comes from its own stages; with it, from that rule, as in `gate`.
+    The function gives one number or array. Groups lie inside one another as the functions do.
+    """
+    from chainrule.api.groups import UserGroup  # loaded when first asked for
+
+    said: dict[str, Any] = {"local": local, "name": name, "symbol": symbol, "words": words}
+    return (lambda f: UserGroup(f, **said)) if f is None else UserGroup(f, **said)
+
+
+def stop_gradient(x: Any) -> Any:
+    """x as it is, with nothing flowing back through it: a number, an array, or a nest of them.
+
+    What it stops is a constant to every derivative, forward and backward.
+    """
+    from chainrule.api import derivatives  # loaded when first asked for
+
+    return derivatives.stop_gradient(x)
 
 
 def __getattr__(name: str) -> Any:

@@ -259,6 +259,46 @@ def test_closures_and_methods_are_checkpointed_too():
     assert len(cr.circuit(f)(W).circuit.regions) == 3
 
 
+@cr.group(local=lambda x, out: 3 * out * (1 - out))  # three times what its stages would give
+def ruled(x):
+    e = np.exp(-x)
+    return 1 / (1 + e)
+
+
+logistic = cr.group(lambda x: 1 / (1 + np.exp(-x)))
+hypotenuse = cr.gate(lambda x, y: np.sqrt(x * x + y * y), local=lambda x, y, out: (2 * x / out, 0))
+share = cr.gate(lambda x: np.exp(x) / np.sum(np.exp(x)), samples=[X])
+
+
+def of_users_gates(h):
+    a = ruled(h) + logistic(h * 2)
+    return hypotenuse(a, h) * share(a)
+
+
+def test_users_gates_and_groups_keep_their_rules_inside():
+    plain, kept = (chain(f, 3) for f in (of_users_gates, cr.checkpoint(of_users_gates)))
+    for derivative in (cr.grad, cr.jacobian):
+        np.testing.assert_array_equal(derivative(kept)(X), derivative(plain)(X))
+    np.testing.assert_allclose(cr.hessian(kept)(X), cr.hessian(plain)(X), rtol=1e-13)
+    assert cr.jvp(kept, (X,), (X,)) == cr.jvp(plain, (X,), (X,))
+    many = np.stack([X, X * X])
+    np.testing.assert_array_equal(cr.vmap(cr.grad(kept))(many), cr.vmap(cr.grad(plain))(many))
+    w, same = cr.circuit(kept)(X), cr.circuit(plain)(X)
+    np.testing.assert_array_equal(w["x"].grad, same["x"].grad)
+    assert len(w.circuit.regions) == 3 and w.circuit.groups == same.circuit.groups
+    space = {}
+    exec(compile(w.code(recompute=True), "<printed>", "exec"), space)
+    np.testing.assert_allclose(space["f_grad"](X)[1], w["x"].grad, rtol=1e-14)
+
+
+def test_a_checkpoint_inside_a_group_with_a_rule():
+    inner = lambda x: np.exp(np.sin(x)) * x
+    plain, kept = (cr.group(f, local=lambda x, out: 2 * out) for f in (inner, cr.checkpoint(inner)))
+    for derivative in (cr.grad, cr.hessian):
+        found, wanted = (derivative(lambda x, f=f: np.sum(f(x) * x))(X) for f in (kept, plain))
+        np.testing.assert_array_equal(found, wanted)
+
+
 def test_outside_of_a_gradient_it_just_runs():
     step = cr.checkpoint(block)
     assert step.__name__ == "block"

@@ -1,6 +1,7 @@
 """A circuit for one example applied to many, gate by gate and with gates that have no rule."""
 
 import itertools
+import math
 import weakref
 
 import numpy as np
@@ -82,6 +83,53 @@ def test_a_gate_that_decomposes_is_batched_stage_by_stage():
     ((value, _),) = batch(one(gate, X[0]), {0: X / 10}, [0])
     np.testing.assert_array_equal(value, np.exp(X / 10) + X / 10)
     assert not applied
+
+
+ROW = X[0, 0]
+USERS = {  # each with a rule that only its user would give, where it has one
+    "elementwise": cr.gate(lambda x: x * x, local=lambda x, out: 7 * x),
+    "that reads a size": cr.gate(lambda x: x / x.size, local=lambda x, out: 7 / x.size),
+    "that adds up": cr.gate(lambda x: np.sum(x * x), vjp=lambda dout, x, out: dout * 7 * x),
+    "whose rule adds up": cr.gate(
+        lambda x: x * 1.0, vjp=lambda dout, x, out: dout / np.sqrt(np.sum(dout * dout)),
+    ),
+    "whose rule alone fits": cr.gate(
+        lambda x: np.array([math.erf(n) for n in x]), samples=[ROW],
+        local=lambda x, out: 2 / np.sqrt(np.pi) * np.exp(-x * x),
+    ),
+    "differentiated through stages": cr.gate(lambda x: np.exp(x) / np.sum(np.exp(x))),
+}
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_a_users_gate_is_that_of_each_example(name):
+    gate, rows = USERS[name], X[:, 0] / 10
+    f = lambda x: np.sum(gate(x) * x)
+    np.testing.assert_array_equal(cr.vmap(gate)(rows), [gate(row) for row in rows])
+    wanted = [cr.grad(f)(row) for row in rows]
+    np.testing.assert_allclose(cr.vmap(cr.grad(f))(rows), wanted, rtol=1e-15)
+    found = cr.grad(lambda x: np.sum(cr.vmap(f)(x)))(rows)
+    np.testing.assert_allclose(found, wanted, rtol=1e-15)
+
+
+def test_a_group_with_a_rule_keeps_it_for_each_example():
+    @cr.group(local=lambda x, out, n: n * 7.0 * x)
+    def powers(x, *, n):
+        return x**n
+
+    f = lambda x: np.sum(powers(x, n=3) * x)
+    rows = X[:, 0]
+    wanted = [cr.grad(f)(row) for row in rows]
+    w = cr.circuit(lambda x: np.sum(cr.vmap(f)(x)))(rows)
+    for found in (cr.vmap(cr.grad(f))(rows), w["x"].grad, run(w.code(), rows)):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def run(code, *inputs):
+    """The gradient that a printed program gives."""
+    space = {}
+    exec(compile(code, "<printed>", "exec"), space)
+    return space["f_grad"](*inputs)[1]
 
 
 def test_values_are_let_go_when_nobody_will_read_them_again():

@@ -115,3 +115,45 @@ def test_vanishing_gradients_are_called_so():
         return x
 
     assert "it vanishes on the way" in " ".join(cr.circuit(f)(1.0).explain().split())
+
+
+# ---- branches
+
+
+def followed(x, y):
+    if x > y:
+        x = x * 2
+    return max(x, y * 3) + 1
+
+
+def test_branches_that_were_taken_are_told_with_their_lines():
+    line = followed.__code__.co_firstlineno
+    text = " ".join(cr.circuit(followed)(3.0, 1.0).explain().split())
+    assert f"In line {line + 1} the program asked x > y: it was True, and went that way." in text
+    assert f"In line {line + 3} max followed its branch, to x_2, as y * 3 > x_2 was False." in text
+    assert "knows nothing of the ways not taken. Write np.maximum for a gate that" in text
+
+
+def test_a_plain_number_may_be_what_a_builtin_took():
+    def f(x):
+        return max(x, 3.0) * x + min(x, 3.0) + max(0.5, x)
+
+    text = " ".join(cr.circuit(f)(1.0).explain().split())
+    assert "max followed its branch, to 3.0, as x < 3.0 was True." in text
+    assert "min followed its branch, to x, as x > 3.0 was False." in text
+    assert "max followed its branch, to x, as x > 0.5 was True." in text
+
+
+def test_a_branch_that_would_now_go_the_other_way_says_so():
+    text = " ".join(cr.circuit(followed)(3.0, 1.0).at(y=5.0).explain().split())
+    assert "At these inputs it is False, but the circuit was traced when it was True" in text
+
+
+def test_the_result_of_a_builtin_max_has_the_name_and_not_its_question():
+    def f(x, y):
+        m = max(x * 2, y)
+        return m * 3
+
+    w = cr.circuit(f)(1.0, 5.0)
+    assert "m" not in {n for names in w.circuit.names.values() for n in names}  # m is y itself
+    assert w["y"].grad == 3.0

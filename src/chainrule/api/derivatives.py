@@ -17,13 +17,15 @@ from chainrule.api.eager import (
     pull,
     run,
     value_of,
+    values_of,
     zero_like,
 )
-from chainrule.api.inputs import Lifted
+from chainrule.api.inputs import Lifted, is_leaf
 from chainrule.errors import InputError, ShapeError
+from chainrule.gates import move
 from chainrule.trace.traced import Traced
 from chainrule.transform.forward import push
-from chainrule.transform.recompute import all_values
+from chainrule.transform.groups import marked_groups
 
 
 def jvp(
@@ -44,13 +46,15 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
     wire = output_wire(done, f)
     value = value_of(done.out, done.trace)
     circuit = done.trace.circuit([] if wire is None else [wire])
+    groups = marked_groups(circuit, done.trace.marks)
 
     def along(*tangents: Any) -> Any:
         given = _given(done, tangents)
         if wire is None:
             return zero_like(value)
         with np.errstate(all="ignore"):
-            found = push(circuit, all_values(circuit, done.trace.values), given, wire)[wire]
+            values = values_of(circuit, done.trace)
+            found = push(circuit, values, given, wire, groups)[wire]
         if found is None:
             return zero_like(value)
         return found if isinstance(found, Traced) else _like(found, value)
@@ -153,7 +157,8 @@ def _flat(done: Run, gradient: Any) -> Sequence[Any]:
 def _by_columns(done: Run, wire: int, value: Any, values: Sequence[Any]) -> list[Any]:
     """One push for each number of the argument."""
     circuit = done.trace.circuit([wire])
-    values_by_row = all_values(circuit, done.trace.values)
+    values_by_row = values_of(circuit, done.trace)
+    groups = marked_groups(circuit, done.trace.marks)
     out_shape = np.shape(_plain(value))
     blocks = []
     for v, at in zip(values, done.lifted[0].wires, strict=True):
@@ -162,7 +167,7 @@ def _by_columns(done: Run, wire: int, value: Any, values: Sequence[Any]) -> list
         for unit in _units(shape):
             given = {at: as_output_gradient(unit, v)}
             with np.errstate(all="ignore"):
-                column = push(circuit, values_by_row, given, wire)[wire]
+                column = push(circuit, values_by_row, given, wire, groups)[wire]
             columns.append(zero_like(_plain(value)) if column is None else column)
         blocks.append(_stacked(columns, shape, out_shape, front=False))
     return blocks
@@ -206,6 +211,15 @@ def hessian(f: Callable[..., Any], argnums: Key = 0) -> Callable[..., Any]:
     """A function that gives the second partials of f, which returns one number, by an argument:
     shape of the argument twice."""
     return jacobian(grad(f, argnums), argnums)
+
+
+def stop_gradient(x: Any) -> Any:
+    """What chainrule.stop_gradient does."""
+    if is_leaf(x):
+        return move.stop_gradient(x) if isinstance(x, Traced) else x
+    import optree
+
+    return optree.tree_map(stop_gradient, x, none_is_leaf=True)
 
 
 def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:

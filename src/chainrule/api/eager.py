@@ -22,6 +22,7 @@ from chainrule.trace.trace import Trace, retell
 from chainrule.trace.traced import Traced
 from chainrule.transform.backward import backpropagate_numbers
 from chainrule.transform.grouping import find_groups
+from chainrule.transform.groups import as_gates, joined, marked_groups
 from chainrule.transform.recompute import all_values
 
 LARGEST = 10_000  # rows; above, a backward program is not worth compiling
@@ -143,10 +144,10 @@ def pull(run: Run, wire: int | None, dout: Any) -> tuple[Any, ...]:
         found: Sequence[Any] = [None] * len(trace.inputs)
     elif trace.is_nested or trace.packed or trace.regions or len(trace) > LARGEST:
         circuit = trace.circuit([wire])
-        values = all_values(circuit, trace.values)
+        values = values_of(circuit, trace)
         with np.errstate(all="ignore"):
             found = backpropagate_numbers(
-                circuit, values, wire, dout, trace.inputs, find_groups(circuit)
+                circuit, values, wire, dout, trace.inputs, groups_of(circuit, trace)
             )
     else:
         found = _remembered(trace, wire, dout)
@@ -161,7 +162,7 @@ def _remembered(trace: Trace, wire: int, dout: Any) -> Sequence[Any]:
     values = trace.values
     if known is None:
         circuit = trace.circuit([wire])
-        known = _known[key] = _first_seen(circuit, values)
+        known = _known[key] = _first_seen(circuit, trace)
         _forget_oldest()
         return _by_rules(circuit, known, values, dout)
     rows = known.literal_rows
@@ -170,6 +171,8 @@ def _remembered(trace: Trace, wire: int, dout: Any) -> Sequence[Any]:
     if known.program is None:
         _known.move_to_end(key)
         known.program = _program(trace.circuit([wire]), known, seeded)
+    if known.program is None:
+        return _by_rules(trace.circuit([wire]), known, values, dout)
     try:
         if known.is_plain:
             return known.program(values, dout)
@@ -190,11 +193,30 @@ def forget() -> None:
     _known.clear()
 
 
-def _first_seen(circuit: Circuit, values: Sequence[Any]) -> Known:
+def values_of(circuit: Circuit, trace: Trace) -> Sequence[Any]:
+    """A trace's values by row; what a checkpointed call let go is worked out again when read.
+
+    An older trace records that again, so there a group with a rule is one stage, which keeps it.
+    """
+    if trace.regions and trace.is_nested and trace.marks:
+        circuit = as_gates(circuit, joined(marked_groups(circuit, trace.marks), ()))
+    return all_values(circuit, trace.values)
+
+
+def groups_of(
+    circuit: Circuit, trace: Trace, varying: Collection[int] = ()
+) -> tuple[Group, ...]:
+    """The groups of a traced circuit: recognised ones, and those its user marked."""
+    found = find_groups(circuit, varying)
+    return joined(marked_groups(circuit, trace.marks), found) if trace.marks else found
+
+
+def _first_seen(circuit: Circuit, trace: Trace) -> Known:
+    values = trace.values
     rows = [r for r in circuit.constant_rows if circuit.type_of(r).weak]
     literals = array("d", [values[r] for r in rows]).tobytes()
     is_plain = all(circuit.type_of(r).weak for r in range(len(circuit)))
-    return Known(find_groups(circuit), rows, literals, is_plain)
+    return Known(groups_of(circuit, trace), rows, literals, is_plain)
 
 
 def _vary(known: Known, values: Sequence[Any], trace: Trace, wire: int) -> None:
@@ -207,7 +229,7 @@ def _vary(known: Known, values: Sequence[Any], trace: Trace, wire: int) -> None:
     known.varying.update(r for r, kept in zip(rows, same, strict=True) if not kept)
     known.literal_rows = [r for r, kept in zip(rows, same, strict=True) if kept]
     known.literals = array("d", [values[r] for r in known.literal_rows]).tobytes()
-    known.groups = find_groups(trace.circuit([wire]), known.varying)
+    known.groups = groups_of(trace.circuit([wire]), trace, known.varying)
     known.program = None
 
 
@@ -220,7 +242,7 @@ def _by_rules(
         )
 
 
-def _program(circuit: Circuit, known: Known, seeded: bool) -> Program:
+def _program(circuit: Circuit, known: Known, seeded: bool) -> Program | None:
     from chainrule.api.program import compiled  # only gradients taken again need it
 
     return compiled(circuit.with_(groups=known.groups), seeded, known.varying)

@@ -1,21 +1,27 @@
 """The backward program of a structure seen again: built, simplified, printed tight, compiled."""
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from chainrule.backends.numpy import compile_source
 from chainrule.circuit.circuit import NOTHING, Circuit
+from chainrule.code.names import RESERVED
+from chainrule.code.staged import call_of, users_gates
 from chainrule.code.tight import tight_backward
 from chainrule.transform.backward import with_backward
 from chainrule.transform.simplify import simplify
 
+OWN = re.compile(r"v\d*|dout|backward|" + "|".join(RESERVED))  # names the program itself has
+
 
 def compiled(
     circuit: Circuit, seeded: bool, varying: Collection[int]
-) -> Callable[[Sequence[Any], Any], tuple[Any, ...]]:
+) -> Callable[[Sequence[Any], Any], tuple[Any, ...]] | None:
     """backward(values, dout) -> the gradient of each input, None for those that get none.
 
     seeded: dout is read; else it is 1. varying: constants whose number is read from `values`.
+    None where the names of users' gates would clash in the program.
     """
     inputs = circuit.inputs
     done = with_backward(circuit, circuit.outputs[0], inputs, gradient_is_input=seeded)
@@ -24,4 +30,7 @@ def compiled(
     short = simplify(done, outputs=outputs, parts=False, varying=varying)
     ends = iter(short.outputs)
     wanted = [next(ends) if gradient[w] != NOTHING else NOTHING for w in inputs]
-    return compile_source(tight_backward(short, wanted, varying), "backward")
+    functions = {call_of(g): g for g in users_gates(short)}
+    if len(functions) < len(users_gates(short)) or any(map(OWN.fullmatch, functions)):
+        return None
+    return compile_source(tight_backward(short, wanted, varying), "backward", functions)

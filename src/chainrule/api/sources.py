@@ -8,16 +8,18 @@ import numpy as np
 
 from chainrule.api.eager import Run, as_output_gradient, output_wire
 from chainrule.api.inputs import Lifted, as_input, lift, parameter_names
+from chainrule.api.outside import variables_of
 from chainrule.api.worked import ONE, Worked
 from chainrule.circuit.circuit import Circuit
 from chainrule.code.staged import Argument
 from chainrule.errors import OutputError
 from chainrule.trace.expression import expression_circuit
-from chainrule.trace.names import with_names
+from chainrule.trace.names import decisions, with_names
 from chainrule.trace.script import run_script
 from chainrule.trace.trace import Trace, retell
 from chainrule.trace.traced import Traced
-from chainrule.transform.grouping import with_groups
+from chainrule.transform.grouping import find_groups, with_groups
+from chainrule.transform.groups import joined, marked_groups
 
 
 def circuit(f: Callable[..., Any]) -> Callable[..., Worked]:
@@ -48,7 +50,7 @@ def circuit(f: Callable[..., Any]) -> Callable[..., Worked]:
                 f"{name} returned {out!r:.60}, which does not depend on its arguments"
             )
         name = "f" if name == "<lambda>" else name
-        return _worked(out, arguments, name, output_grad, outside=_variables_of(f))
+        return _worked(out, arguments, name, output_grad, outside=variables_of(f))
 
     return worked
 
@@ -79,21 +81,12 @@ def _worked(
         plain = plain.with_(names={**plain.names, wire: (_output_name(plain, name),)})
     inputs = tuple(trace.values[w] for w in trace.inputs)
     dout = _output_gradient(output_grad, out.value, name)
-    return Worked(with_groups(plain), tuple(arguments), inputs, dout, prelude, name)
-
-
-def _variables_of(f: Callable[..., Any]) -> dict[str, Any]:
-    """Variables a function reads from outside: of the functions round it, and of its module."""
-    code = getattr(f, "__code__", None)
-    if code is None:
-        return {}
-    found = {n: f.__globals__[n] for n in code.co_names if n in f.__globals__}
-    for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
-        try:
-            found[name] = cell.cell_contents
-        except ValueError:
-            continue  # not assigned yet
-    return found
+    own = marked_groups(plain, trace.marks)
+    grouped = plain.with_(groups=joined(own, find_groups(plain)))
+    return Worked(
+        grouped, tuple(arguments), inputs, dout, prelude, name, own=own,
+        decisions=decisions(trace),
+    )
 
 
 def _captured_names(trace: Trace, outside: Mapping[str, Any]) -> dict[int, tuple[str, ...]]:

@@ -21,6 +21,7 @@ from chainrule.trace.names import with_names
 from chainrule.trace.trace import Trace
 from chainrule.trace.traced import Traced, plain_number, traced, where_in
 from chainrule.transform.batch import batch
+from chainrule.transform.groups import as_gates, joined, marked_groups
 
 Axes = Any  # an axis, None, or containers of them
 
@@ -215,6 +216,8 @@ def _result(
         return where_in(origin.function, origin.file, origin.line or 0) if origin else ""
 
     inputs = {**trace.captured, **given}
+    if trace.marks and any(isinstance(x, Traced) for x in inputs.values()):
+        circuit = as_gates(circuit, joined(marked_groups(circuit, trace.marks), ()))
     found = iter(batch(circuit, inputs, given.keys(), watch, place))
     held = {id(x) for x in given.values()}
     done = []

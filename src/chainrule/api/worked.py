@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 
 from chainrule.api.claims import Claims, claims
+from chainrule.api.expand import expand
+from chainrule.api.grouped import grouped, ungrouped
 from chainrule.api.inputs import as_input
+from chainrule.api.printable import printable
+from chainrule.api.promote import promoted
 from chainrule.api.shown import display, in_notebook, open_page
 from chainrule.backends import stepwise
 from chainrule.check.circuits import check, check_gradients, fork_terms
 from chainrule.check.diagnosis import Diagnosis, diagnose
 from chainrule.check.verdict import Verdict, missing
-from chainrule.circuit.circuit import Circuit, Part
+from chainrule.circuit.circuit import Circuit, Decision, Group, Part
 from chainrule.circuit.readings import Readings
 from chainrule.code.staged import (
     Argument,
@@ -26,7 +30,7 @@ from chainrule.code.staged import (
 )
 from chainrule.errors import InputError
 from chainrule.transform.backward import local_gradients, unit, with_backward
-from chainrule.transform.grouping import find_groups, with_groups
+from chainrule.transform.grouping import find_groups
 from chainrule.transform.simplify import simplify
 from chainrule.views.explain import explain
 from chainrule.views.html import html
@@ -75,6 +79,8 @@ class Worked:
     prelude: tuple[str, ...] | None = None  # a script's plain statements; None for a function
     name: str = "f"
     source: str = ""  # of an expression
+    own: tuple[Group, ...] = ()  # every group the user made, closed now or not
+    decisions: tuple[Decision, ...] = ()  # branches Python took while tracing
 
     # ---- readings
 
@@ -150,13 +156,40 @@ class Worked:
                 )
         return changed
 
-    def ungroup(self) -> "Worked":
-        """The same circuit differentiated gate by gate, with no group recognised."""
-        return replace(self, circuit=self.circuit.with_(groups=()))
+    def ungroup(self, *names: str) -> "Worked":
+        """The same circuit differentiated gate by gate; of the groups named, or of all."""
+        groups = ungrouped(self.circuit, self.own, names)
+        return replace(self, circuit=self.circuit.with_(groups=groups))
 
-    def group(self) -> "Worked":
-        """The same circuit with every group recognised; what a worked circuit starts as."""
-        return replace(self, circuit=with_groups(self.circuit))
+    def group(self, *wanted: str | Callable[..., Any]) -> "Worked":
+        """The same circuit with more of it as one gate each, drawn with a hull around it.
+
+        wanted: names of gates, `"sigmoid"`; names of lines that are to be one gate together,
+        `"den", "invden"`; functions, each call of which is to be one. Without any: every group that
+        is recognised or was made, which is what a worked circuit starts as.
+        """
+        groups, own = grouped(self.circuit, self.own, wanted)
+        return replace(self, circuit=self.circuit.with_(groups=groups), own=own)
+
+    def promote(self, *names: str, **chosen: Any) -> "Worked":
+        """The same circuit with constants as inputs, which get gradients like any other.
+
+        Each keyword names a new input and says which constant it is: by its number, `c=1.0`; by the
+        gate it is written into, as the picture has it, `c="+1"`, `a="*-1"`; or, where that names
+        several, by their order too, `c=("+1", 0)`. Positional names are arrays read from outside,
+        by their own names; "all" promotes every number, as c1, c2 ...
+        Raises InputError with the list of constants where there is no such one, or several.
+        """
+        return promoted(self, names, chosen)  # type: ignore[no-any-return]  # another Worked
+
+    def expand(self, most: int = 1000) -> "Worked":
+        """The same function in scalar gates: one wire for every number of every array.
+
+        X of shape [2, 2] becomes X00, X01, X10, X11; compound gates become the gates they are made
+        of. An array output is added up, each number times its output gradient. Groups of the user's
+        are opened. Raises UnsupportedError for more than `most` gates, or one without such a form.
+        """
+        return expand(self, most)  # type: ignore[no-any-return]  # another Worked
 
     # ---- forms
 
@@ -170,7 +203,7 @@ class Worked:
         """
         if style not in ("d", "df"):
             raise InputError(f'style is "d" (dx) or "df" (dfdx), not {style!r}')
-        c = self.circuit
+        c = printable(self.circuit)
         output = c.outputs[0]
         seeded = self.output_gradient is not ONE
         full = with_backward(
@@ -315,12 +348,16 @@ class Worked:
 
     def explain(self, *, decimals: int | None = None, full: bool = False) -> str:
         """The backward pass in words: what each gate did with the gradient that reached it, what
-        the output wants of each wire, and what a small push on each input would do.
+        the output wants of each wire, which branches Python took on the way, and what a small push
+        on each input would do.
 
         full: every gate of a circuit of more than 40, instead of a word on each function called
         and on what matters: the largest gradients, and what no gradient reaches.
         """
-        return explain(self._backward, self.part, self.readings, decimals=decimals, full=full)
+        return explain(
+            self._backward, self.part, self.readings, decimals=decimals,
+            decisions=self.decisions, full=full,
+        )
 
     @property
     def title(self) -> str:

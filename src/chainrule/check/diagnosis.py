@@ -98,7 +98,7 @@ def _lost(
     circuit: Circuit, part: Part, readings: Readings, known: Sequence[Group]
 ) -> Iterator[Symptom]:
     """Gates that made a nan of a gradient that was not one; what a closed group hides is unused."""
-    inside = {row for g in circuit.groups if g.is_closed for row in g.stages}
+    inside = {row for g in circuit.groups if g.is_one for row in g.stages}
     for row in reversed(_rows(circuit, part)):
         dout = readings.gradient(part, row)
         if dout is None or np.isnan(dout).any() or row in inside:

@@ -45,7 +45,7 @@ def _sent_by_groups(
     """Per stage of a closed group, the group and what it sends to each of its inputs."""
     found: dict[int, tuple[Group, dict[int, Any]]] = {}
     for group in circuit.groups:
-        if group.is_closed and group.output <= part.output:
+        if group.is_one and group.output <= part.output:
             dout = readings.gradient(part, group.output)
             sent: dict[int, Any] = {}
             if dout is not None:

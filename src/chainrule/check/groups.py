@@ -71,7 +71,7 @@ def stage_terms(
 def _closed(circuit: Circuit, part: Part, readings: Readings) -> Iterator[tuple[Group, Any]]:
     """Each closed group that a gradient arrives at, with that gradient."""
     for group in circuit.groups:
-        if group.is_closed and group.output <= part.output:
+        if group.is_one and group.output <= part.output:
             dout = readings.gradient(part, group.output)
             if dout is not None:
                 yield group, dout

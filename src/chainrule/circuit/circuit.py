@@ -71,6 +71,44 @@ class Group:
     is_closed: bool = True
     attrs: Attrs = ()  # settings of the one gate, such as the axis it folds
 
+    @property
+    def is_one(self) -> bool:
+        """True where it is differentiated as one gate; else its stages are, one by one."""
+        gate = self.gate
+        recognised = gate.recognised_local is not None or gate.recognised_vjp is not None
+        return self.is_closed and (gate.is_differentiable or recognised)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A user's word that the rows from `begin` to before `end` are one gate, noted while tracing.
+
+    inputs: the wires its own rule is about, in order; empty where it has no rule.
+    """
+
+    gate: Gate
+    begin: int
+    end: int
+    inputs: tuple[int, ...]
+    output: int
+    attrs: Attrs = ()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A branch that Python took on a wire's value while a circuit was traced.
+
+    call: the builtin that picked by it, "max"; empty for `if`, `while` and the like. Then taken is
+    the wire it picked, and instead what to write for a gate in its place.
+    """
+
+    wire: int
+    outcome: bool
+    line: int | None
+    call: str = ""
+    taken: int = NOTHING
+    instead: str = ""
+
 
 @dataclass(frozen=True)
 class Region:

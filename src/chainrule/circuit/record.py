@@ -63,12 +63,18 @@ class Gate:
     method: str | None = None  # the ndarray method that means it: "sum"
     makes_view: bool = False  # the output may share memory with an input
     commutes: bool = False
+    fold: str = ""  # for a reduction, the gate of two inputs that it applies again and again
+    hidden: tuple[str, float] | None = None  # the gate and number this one is short for: x * -1
     words: str = ""  # what its backward pass does to the gradient
     kinks: Callable[..., bool] | None = None  # inputs at which the partial jumps
     samples: tuple[Sample, ...] = ()
     sample_attrs: tuple[Mapping[str, Any], ...] = ({},)
     error_samples: tuple[Sample, ...] = ()
     source: str = ""
+    # of a gate made by a user, family "user": its stages as a circuit, (types of inputs, attrs) ->
+    body: Callable[..., Any] | None = None
+    through_body: bool = False  # its vjp is the chain rule through the body
+    definition: str = ""  # source to print above a program that calls it
     id: int = field(default_factory=lambda: len(GATES))
 
     @property
@@ -129,6 +135,22 @@ def register(gate: Gate) -> Gate:
     if gate.operator:
         BY_OPERATOR[gate.operator] = gate
     return gate
+
+
+def admit(gate: Gate) -> Gate:
+    """Let a user's gate into circuits. Its name stays the user's: two gates may share one."""
+    GATES.append(gate)
+    return gate
+
+
+def stages_gate(name: str, symbol: str = "") -> Gate:
+    """A name for a group that is differentiated through its own stages. It is never a row."""
+    def never(*_: Any, **__: Any) -> Any:
+        raise UnsupportedError(f"{name} is a group of stages; it is not computed by itself")
+
+    return Gate(name, (), "user", symbol or name, never, never, never, "", "", words=(
+        "multiplies the local gradients of its gates along each way, and adds the ways up"
+    ), id=-1)
 
 
 def gate_named(name: str) -> Gate | None:

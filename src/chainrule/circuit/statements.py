@@ -20,6 +20,7 @@ from chainrule.circuit.record import (
     gate_named,
     inferred_kind,
     kind_id,
+    stages_gate,
 )
 from chainrule.circuit.tokens import Line, quoted
 from chainrule.circuit.types import Type, intern_type
@@ -248,8 +249,19 @@ def _fill(column: "array[int]", at: int, what: str, draft: Draft, line: Line) ->
 
 
 def _group(draft: Draft, line: Line) -> None:
-    gate = _gate(line)
-    inputs = _operands(draft, line, gate)
+    if line.next[0] == "string":
+        gate = stages_gate(line.string("the group's name"))
+        line.expect("(")
+        found = []
+        while line.next[1] != ")":
+            found.append(_wire(draft, line))
+            if not line.accept(","):
+                break
+        line.expect(")")
+        inputs = tuple(found)
+    else:
+        gate = _gate(line)
+        inputs = _operands(draft, line, gate)
     line.expect("->")
     output = _wire(draft, line)
     attrs = read_attrs(line)

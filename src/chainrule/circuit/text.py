@@ -37,13 +37,14 @@ that %6 is what goes back along operand 0 of row 4. A wire may have several name
                 ["calls" (name int)*]
     part      = "part" name "output" wire ["output_gradient" wire] "rows" int "edges" int
                 (wire "<-" wire | "edge" edge "<-" wire)*
-    group     = "group" gate "(" wires ")" "->" wire [settings]
+    group     = "group" (gate | string) "(" wires ")" "->" wire [settings]
                 "stages" wire* ("closed" | "open")
     region    = "region" wire wire                                its first and its last row
     body      = "body" string statement* "end"
     wires     = [wire ("," wire)*]
     number    = "true" | "false" | int | float | bits | "inf" | "-inf" | "nan"
 
+A group called by a string is a user's, differentiated through its own stages.
 A statement is one line (a part's lines follow it); blank lines and indents do not matter. Rows are
 numbered in order from 0 and name only rows above; `tokens` has the table of tokens. Arrays of more
 than 16 elements stand as hashes: their content travels beside the text, in `constant_arrays`.
@@ -52,6 +53,7 @@ than 16 elements stand as hashes: their content travels beside the text, in `con
 from collections.abc import Iterable, Iterator
 
 from chainrule.circuit.circuit import NOTHING, Circuit, Group, Origin, Part
+from chainrule.circuit.inline import inlined
 from chainrule.circuit.literal import (
     Array,
     attrs_text,
@@ -61,21 +63,42 @@ from chainrule.circuit.literal import (
     value_text,
 )
 from chainrule.circuit.parse import VERSION, from_text
-from chainrule.circuit.record import CONSTANT, INPUT
+from chainrule.circuit.record import CONSTANT, INPUT, KINDS
 from chainrule.circuit.tokens import name_text, quoted
-from chainrule.errors import TextError
+from chainrule.errors import TextError, UnsupportedError
 
 __all__ = ["constant_arrays", "from_text", "to_text"]
 
 
 def to_text(circuit: Circuit) -> str:
-    """The text of a circuit. TextError for what has none, such as a traced constant."""
+    """The text of a circuit, users' gates as their own stages, which is all a text knows of them.
+
+    TextError for what has none, such as a traced constant, or a user's gate without stages.
+    """
+    circuit = _known(circuit)
     lines = [f"circuit {quoted(circuit.title)} version {VERSION}", *_statements(circuit)]
     return "\n".join(lines) + "\n"
 
 
+def _known(circuit: Circuit) -> Circuit:
+    """The circuit with gates of the catalogue only."""
+    own = [k.gate for k in map(KINDS.__getitem__, dict.fromkeys(circuit.kind)) if k.gate.body]
+    if not own:
+        return circuit
+    if circuit.parts:
+        raise TextError(
+            f"a backward pass through {own[0].name}, a user's gate, has no text form: write the "
+            "circuit without it"
+        )
+    try:
+        return inlined(circuit, lambda gate: True)[0]
+    except UnsupportedError as error:
+        raise TextError(f"a text carries a user's gate by its stages, but {error}") from error
+
+
 def constant_arrays(circuit: Circuit) -> dict[str, Array]:
     """The arrays that the text names by content hash, those of bodies too."""
+    circuit = _known(circuit)
     found = {content_hash(value): value for value in circuit.constants if is_large(value)}
     for body in circuit.bodies:
         found.update(constant_arrays(body))
@@ -155,8 +178,13 @@ def _part(circuit: Circuit, part: Part) -> Iterator[str]:
 
 
 def _group(group: Group) -> str:
+    gate, name = group.gate, name_text(group.gate.name)
+    if gate.family == "user":
+        if gate.is_differentiable:
+            raise TextError(f"the group {gate.name} has a rule of its own, which has no text form")
+        name = quoted(gate.name)
     return _words(
-        f"group {name_text(group.gate.name)}({_wires(group.inputs, ', ')}) -> %{group.output}",
+        f"group {name}({_wires(group.inputs, ', ')}) -> %{group.output}",
         attrs_text(group.attrs),
         _words("stages", _wires(group.stages)),
         "closed" if group.is_closed else "open",

@@ -3,7 +3,8 @@
 import keyword
 from collections.abc import Iterable
 
-RESERVED = frozenset(keyword.kwlist) | {"np", "math", "special", "max", "min", "abs"}
+BUILTINS = {"max", "min", "abs", "float", "all", "any"}  # that templates of code call
+RESERVED = frozenset(keyword.kwlist) | {"np", "math", "special", *BUILTINS}
 
 
 class Namer:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chainrule.circuit.circuit import NOTHING, Circuit, Part
+from chainrule.circuit.record import KINDS, Gate
 from chainrule.circuit.types import Type
 from chainrule.code.expression import ATOM, Text, change
 from chainrule.code.forward import Line, applied, forward_lines, is_big, leaf
@@ -101,7 +102,7 @@ class _Printer:
         self.arguments = arguments
         self.of = of  # "f" to write dfdx for dx
         self.stop = len(part.gradient)  # rows from here on are the backward pass
-        self.namer = Namer()
+        self.namer = Namer(called_names(circuit))
         self.d_names: dict[int, str] = {}
         self.assigned: set[int] = set()
         self.owned: set[int] = set()
@@ -121,7 +122,7 @@ class _Printer:
     def _terms(self) -> dict[int, list[tuple[int, int]]]:
         """Per forward row, (input wire, term wire) of the edges it sends gradient along."""
         c, part = self.circuit, self.part
-        inner = {row: g for g in c.groups if g.is_closed for row in g.stages}
+        inner = {row: g for g in c.groups if g.is_one for row in g.stages}
         found: dict[int, list[tuple[int, int]]] = {}
         for row in range(self.stop - 1, -1, -1):
             at = inner[row].output if row in inner else row
@@ -451,6 +452,48 @@ def _print(
     return printer
 
 
+def called_names(circuit: Circuit) -> list[str]:
+    """Names that a program of this circuit gives to users' gates and what they read."""
+    return [name for gate in users_gates(circuit) for name in (call_of(gate), *bound_names(gate))]
+
+
+def bound_names(gate: Gate) -> dict[str, str]:
+    """The variables that stand above a gate's definition, and the line that makes each."""
+    lines = gate.definition.partition("def ")[0].splitlines()
+    return {
+        line.split()[-1] if "import " in line else line.split()[0]: line for line in lines if line
+    }
+
+
+def users_gates(circuit: Circuit) -> list[Gate]:
+    """The users' gates of a circuit, each once."""
+    gates = dict.fromkeys(KINDS[k].gate for k in dict.fromkeys(circuit.kind))
+    return [gate for gate in gates if gate.family == "user"]
+
+
+def call_of(gate: Gate) -> str:
+    """The name by which a program calls the function of a user's gate."""
+    template = gate.code if isinstance(gate.code, str) else gate.code({}, ())
+    return template.partition("(")[0]
+
+
+def _definitions(circuit: Circuit, body: str) -> tuple[list[str], list[str]]:
+    """Lines to print above a program that calls users' gates, and the names it must be given."""
+    imports: dict[str, None] = {}
+    functions: list[str] = []
+    missing: list[str] = []
+    for gate in users_gates(circuit):
+        name = call_of(gate)
+        if not re.search(rf"\b{name}\(", body):
+            continue
+        if not gate.definition:
+            missing.append(name)
+            continue
+        imports |= dict.fromkeys(bound_names(gate).values())
+        functions += ["", "", *f"def {gate.definition.split('def ', 1)[1]}".splitlines()]
+    return [*imports, *functions], missing
+
+
 def _laid_out(lines: Sequence[Line], indent: str) -> list[str]:
     """Lines with their tags in one column."""
     width = min(max((len(line.text) for line in lines if not line.deletes), default=0), 60)
@@ -478,6 +521,9 @@ def staged_script(
     body = [*prelude, "", *_laid_out(forward, ""), "", "# backward pass",
             *_laid_out(backward, "")]
     text = "\n".join(body)
+    above, missing = _definitions(circuit, text)
+    above += [f"# {name} is a function of yours, to be defined here" for name in missing]
+    text = "\n".join([*above, *([""] if above else []), text])
     return Staged("\n".join([*_imports(text), text]) + "\n", tuple(printer.lines))
 
 
@@ -492,8 +538,9 @@ def staged_function(
     taken = [a.name for a in arguments]
     if printer.part.output_gradient in circuit.inputs:
         taken.append(printer.texts[printer.part.output_gradient].source)
-    if printer.f.captured:
-        taken += ["*", *printer.f.captured.values()]
+    above, missing = _definitions(circuit, "\n".join(line.text for line in printer.lines))
+    if printer.f.captured or missing:
+        taken += ["*", *printer.f.captured.values(), *missing]
     gradients = printer.gradient_names()
     returned = gradients[0] if len(gradients) == 1 else f"({', '.join(gradients)})"
     indent = "    "
@@ -505,8 +552,13 @@ def staged_function(
         *_laid_out(backward, indent),
         f"{indent}return {printer.output}, {returned}",
     ]
-    text = "\n".join(body)
-    spaced = [*_imports(text), *([""] if _imports(text) else [])]
+    text = "\n".join([*above, *([""] * 2 if above else []), *body])
+    spaced = _imports(text)
+    if above and above[0]:
+        spaced = spaced[:-1]  # more imports follow
+    elif above:
+        text = text.lstrip("\n")
+    spaced += [""] if spaced and not spaced[-1] else []
     return Staged("\n".join([*spaced, text]) + "\n", tuple(printer.lines))
 
 

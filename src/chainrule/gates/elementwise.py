@@ -71,7 +71,7 @@ divide = elementwise(
 )
 negate = elementwise(
     "negate", "x", np.negative, "-{x}", symbol="*-1", evaluate=operator.neg,
-    scalar=operator.neg,
+    scalar=operator.neg, hidden=("multiply", -1.0),
     local=lambda x, out: (-1,),
     words="flips the sign: {x} gets -{dout}",
     samples=((1.5,), (-2.0,)),

@@ -134,6 +134,7 @@ def reduction(
     numpy = (function, *fields.pop("also", ()))
     settings = {"sample_attrs": SETTINGS, "method": name, "numpy": numpy, "bind": bind_reduction}
     if ufunc is not None:
+        settings["fold"] = ufunc.__name__
         settings["quick_code"] = lambda attrs, operands: (
             f"np.{ufunc.__name__}.reduce({{x}}, axis={attrs['axis']}"
             f"{', keepdims=True' * attrs['keepdims']})"

@@ -1,12 +1,14 @@
 """Names and origins of a finished trace's rows, from the places they were recorded at."""
 
 from array import array
+from collections.abc import Sequence
 from pathlib import Path
 from types import CodeType
 
 import numpy as np
 
-from chainrule.circuit.circuit import NOTHING, Circuit, Origin
+from chainrule.circuit.circuit import NOTHING, Circuit, Decision, Origin
+from chainrule.circuit.record import KINDS
 from chainrule.trace.checkpoint import PASSES_ON
 from chainrule.trace.places import Destination, destination, returned_names, span
 from chainrule.trace.trace import Call, Trace
@@ -23,15 +25,20 @@ def is_library(code: CodeType) -> bool:
     return code.co_filename.startswith(_LIBRARIES)
 
 
+# builtins that pick by asking: the gate to write instead, and what they ask
+INSTEAD = {"max": ("np.maximum", "greater"), "min": ("np.minimum", "less")}
+
+
 def with_names(circuit: Circuit, trace: Trace) -> Circuit:
     """The circuit of a trace, its wires named as the user named them, its rows with origins."""
     resolve = _Resolver(trace)
     names = dict(circuit.names)
+    asked = asked_inside(trace)
     column = array("i", [NOTHING]) * len(circuit)
     for row, (call, lasti) in enumerate(trace.rows()[:, 3:].tolist()):
         if call != NOTHING:
             column[row] = resolve.origin(call, lasti)
-            found = resolve.names(row, call, lasti)
+            found = () if row in asked else resolve.names(row, call, lasti)
             if found and row not in names:
                 names[row] = found
     names.update(resolve.renamed_by_callers())
@@ -40,6 +47,68 @@ def with_names(circuit: Circuit, trace: Trace) -> Circuit:
         if before in names:
             names.setdefault(row, names[before])
     return circuit.with_(names=names, origin=column, origins=tuple(resolve.origins))
+
+
+def asked_inside(trace: Trace) -> set[int]:
+    """Wires decided on by the instruction that made them: max(x, y) asks whether y > x inside."""
+    if not trace.decisions:
+        return set()
+    rows = trace.rows()
+    return {
+        wire for wire, _, code, lasti in trace.decisions
+        if rows[wire, 3] != NOTHING and rows[wire, 4] == lasti
+        and trace.calls[rows[wire, 3]].code is code
+    }
+
+
+def decisions(trace: Trace) -> tuple[Decision, ...]:
+    """The branches that were taken while a trace was recorded, in order."""
+    asked = asked_inside(trace)
+    found = []
+    for wire, outcome, code, lasti in trace.decisions:
+        call = _called_function(code, lasti) if wire in asked else ""
+        line = span(code, lasti).line
+        if call in INSTEAD:
+            instead, asks = INSTEAD[call]
+            taken = _picked(trace.rows()[wire].tolist(), asks, outcome)
+            found.append(Decision(wire, outcome, line, call, taken, instead))
+        else:
+            found.append(Decision(wire, outcome, line))
+    return tuple(found)
+
+
+def _picked(row: Sequence[int], asks: str, outcome: bool) -> int:
+    """What a builtin keeps: it asks whether a new value beats the best one so far.
+
+    Where the new one is a plain number, Python asks the best one, the other way round.
+    """
+    kind, first, second, *_ = row
+    new, best = (first, second) if KINDS[kind].gate.name == asks else (second, first)
+    return new if outcome else best
+
+
+def _called_function(code: CodeType, lasti: int) -> str:
+    """The name of the function that an instruction calls, as far as the source tells."""
+    import ast
+    import linecache
+
+    at = span(code, lasti)
+    if at.line is None or at.end_line is None or at.column is None:
+        return ""
+    lines = linecache.getlines(code.co_filename)[at.line - 1 : at.end_line]
+    source = [line.encode() for line in lines]
+    if not source:
+        return ""
+    source[-1] = source[-1][: at.end_column]
+    source[0] = source[0][at.column :]
+    try:
+        node = ast.parse(b"".join(source).decode(), mode="eval").body
+    except (SyntaxError, ValueError):
+        return ""
+    match node:
+        case ast.Call(func=ast.Name(id=name)):
+            return name
+    return ""
 
 
 class _Resolver:
@@ -76,7 +145,7 @@ class _Resolver:
         if found is None:
             at, chain = call, []
             while self.calls[at].parent != NOTHING:
-                name = _called(self.calls[at].code)
+                name = called(self.calls[at].code)
                 if name:
                     chain.append((name, at))
                 at = self.calls[at].parent
@@ -134,7 +203,7 @@ class _Resolver:
         return renamed
 
 
-def _called(code: CodeType) -> str:
+def called(code: CodeType) -> str:
     """What a reader calls a function: `step`, `Cell.forward`, for an object's call its class."""
     if is_library(code) or (code.co_name[0] == "<" and code.co_name != "<lambda>"):
         return ""

@@ -79,6 +79,13 @@ def span(code: CodeType, lasti: int) -> Span:
     return decoded.spans[lasti // 2] if lasti in decoded.index_at else NO_SPAN
 
 
+def lines_of(code: CodeType) -> range:
+    """The lines a function was written on."""
+    first = code.co_firstlineno
+    ends = (end or line or first for line, end, _, _ in code.co_positions())
+    return range(first, max(ends, default=first) + 1)
+
+
 def returned_names(code: CodeType) -> Mapping[str, Path]:
     """The local variables that return statements return directly, each with its path.
 

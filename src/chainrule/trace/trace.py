@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from chainrule.circuit.circuit import NOTHING, Circuit, Region
+from chainrule.circuit.circuit import NOTHING, Circuit, Mark, Region
 from chainrule.circuit.record import CONSTANT, INPUT, KINDS, kind_of
 from chainrule.errors import TraceError
 from chainrule.trace.cells import Cell, note_reads
@@ -55,7 +55,7 @@ class Trace:
 
     __slots__ = (
         "_root", "_stack", "birth", "call", "calls", "captured", "copies", "decisions", "frame",
-        "inputs", "is_nested", "is_plain", "limit", "log", "names", "packed", "regions",
+        "inputs", "is_nested", "is_plain", "limit", "log", "marks", "names", "packed", "regions",
         "renewed", "seen", "sharing", "spill", "stale", "values",
     )
 
@@ -75,6 +75,7 @@ class Trace:
         self.regions: list[Region] = []
         self.inputs: list[int] = []
         self.decisions: list[tuple[int, bool, CodeType, int]] = []  # wire, outcome, place
+        self.marks: list[Mark] = []  # runs of rows that the user calls one gate
         self.names: dict[int, tuple[str, ...]] = {}
         self.sharing: dict[int, Cell] = {}  # wires whose array is the memory of a cell
         self.seen = 0  # rows whose reads the cells know of
@@ -230,7 +231,7 @@ class Trace:
 
     def structure(self) -> tuple[Any, ...]:
         """What a compiled backward program depends on, apart from literal numbers."""
-        return (*self.log, *self.spill)
+        return (*self.log, *self.spill, *self.marks)
 
     def rows(self) -> "npt.NDArray[np.int32]":
         """All rows, [rows, 5]: kind, two operands, call, last instruction."""

@@ -23,7 +23,7 @@ from chainrule.circuit.record import (
     kind_of,
 )
 from chainrule.circuit.types import FLOAT, TYPES, WEAK, Type, is_number, type_id
-from chainrule.errors import ShapeError, TraceError, UnsupportedError
+from chainrule.errors import OutputError, ShapeError, TraceError, UnsupportedError
 from chainrule.gates.composed import COMPOSED
 from chainrule.gates.handle import BINARY, COMPARE, UNARY, Carrier
 from chainrule.trace.cells import Share
@@ -327,7 +327,7 @@ def record(
     return made
 
 
-ChainError = (ShapeError, UnsupportedError)
+ChainError = (ShapeError, UnsupportedError, OutputError)
 
 
 def explained(
@@ -338,6 +338,8 @@ def explained(
         gate.infer([TYPES[type_id(x)] for x in values], **attrs)
     except ShapeError as ours:
         return ShapeError(f"{ours}{where(frame)}")
+    except UnsupportedError:
+        pass  # the error at hand says more
     return UnsupportedError(f"{gate.name}: {error}{where(frame)}")
 
 

@@ -11,6 +11,7 @@ in place, into an array the engine made itself; `owned` holds the wires whose gr
 array, held by nobody else. As stages it becomes one stage on the total.
 """
 
+import functools
 from array import array
 from collections.abc import Container, Iterable, Sequence
 from types import FunctionType
@@ -20,7 +21,7 @@ import numpy as np
 
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import NOTHING, Circuit, Group, Part
-from chainrule.circuit.record import CONSTANT, KINDS, Kind, Rule
+from chainrule.circuit.record import CONSTANT, KINDS, Gate, Kind, Rule
 from chainrule.circuit.types import WEAK, Type
 from chainrule.gates import move, reduce
 from chainrule.gates.elementwise import accumulate, where
@@ -103,7 +104,7 @@ def backpropagate(
     gradients: list[Any] = [None] * (output + 1)
     gradients[output] = dout
     owned: set[int] = set()
-    closed = {g.output: g for g in groups if g.is_closed}
+    closed = {g.output: g for g in groups if g.is_one}
     inner = {row: g for g in closed.values() for row in g.stages} if closed else {}
     start, operand, kinds = rows.start, rows.operand, rows.kind
     for row in range(output, -1, -1):
@@ -140,7 +141,7 @@ def backpropagate(
                     partial is x and KINDS[kinds[w]].gate is CONSTANT and KINDS[kinds[w]].type.weak
                     for x, w in zip(inputs, wires, strict=True)
                 )
-                term = select(kind, live, term, by_literal=by_literal)
+                term = select(kind, live, term, inputs, by_literal=by_literal)
             target = KINDS[kinds[wire]]
             if target.type_id != kind.type_id or not kind.by_partials:
                 term = fit(term, target.type)
@@ -296,18 +297,27 @@ def _through_group(
     active: bytearray, one: Any, observer: Observer | None, masks: Masks,
 ) -> None:
     """Differentiate a closed group as the one gate it means."""
-    live = masks.get(group.output) if group.gate.family == "elementwise" else None
     terms = _group_terms(group, values, gradients[group.output], one)
+    of_output = KINDS[rows.kind[group.output]].type
     for wire, entry in zip(group.inputs, terms, strict=True):
         term = called(entry) if active[wire] else None
         if term is None:
             continue
+        of_input = KINDS[rows.kind[wire]].type
+        by_number = _by_number(group.gate) and of_input.shape in ((), of_output.shape)
+        live = masks.get(group.output) if by_number else None
         if live is not None:
             term = where(live(), term, 0)
-        note_mask(masks, wire, live, first=gradients[wire] is None)
-        term = fit(term, KINDS[rows.kind[wire]].type)
+        mask = fit_mask(live, of_output, of_input)
+        note_mask(masks, wire, mask, first=gradients[wire] is None)
+        term = fit(term, of_input)
         position = 0 if observer is None else entry_position(group, wire, rows)
         _send(gradients, owned, wire, position, term, observer)
+
+
+def _by_number(gate: Gate) -> bool:
+    """True where a group's gate sends each number of its inputs what that one is due, no more."""
+    return gate.family == "elementwise" or (gate.family == "user" and gate.local is not None)
 
 
 def _group_terms(group: Group, values: Sequence[Any], dout: Any, one: Any) -> Iterable[Any]:
@@ -323,7 +333,8 @@ def _group_terms(group: Group, values: Sequence[Any], dout: Any, one: Any) -> It
 def group_local(group: Group) -> Rule | None:
     """The rule for a group's partial by each input; None where there is no single partial."""
     gate = group.gate
-    return gate.recognised_local or (None if gate.recognised_vjp or gate.vjp else gate.local)
+    rule = gate.recognised_local or (None if gate.recognised_vjp or gate.vjp else gate.local)
+    return functools.partial(rule, **dict(group.attrs)) if rule and group.attrs else rule
 
 
 def backpropagate_numbers(
@@ -384,7 +395,7 @@ def _partials(kind: Kind, inputs: Sequence[Any], out: Any) -> tuple[Any, ...] | 
     rule = kind.gate.local
     if rule is not None:
         return tuple(called(p) for p in rule(*inputs, out, **kind.attrs))
-    if kind.gate.family != "elementwise" or kind.gate.vjp is None:
+    if kind.gate.family not in ("elementwise", "user") or kind.gate.vjp is None:
         return None
     return tuple(whole(called(t)) for t in kind.gate.vjp(1.0, *inputs, out, **kind.attrs))
 

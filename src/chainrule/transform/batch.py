@@ -7,6 +7,8 @@ values: then what is applied is recorded, and differentiated or batched again.
 
 A gate without a rule of its own follows its family; else its decomposition, stage by stage; else it
 is applied to each example and the outputs are stacked, which is right for every gate, and slow.
+A user's gate keeps the gradient its user gave: it broadcasts where it does the same to each number;
+else only one that is differentiated through its stages goes by them.
 """
 
 from array import array
@@ -20,11 +22,12 @@ from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import NOTHING, Circuit
 from chainrule.circuit.record import Kind
 from chainrule.circuit.types import TYPES
-from chainrule.errors import ShapeError
+from chainrule.errors import ShapeError, UnsupportedError
 from chainrule.gates.batched import BatchRule, along_axes, broadcasting, count_of
 from chainrule.gates.handle import Carrier, Handle
 from chainrule.gates.index import index
 from chainrule.gates.join import stacking
+from chainrule.transform.spreads import spreads
 
 BY_FAMILY: Mapping[str, BatchRule] = {"elementwise": broadcasting, "reduce": along_axes}
 Watch = Mapping[int, Callable[[Any], None]]  # by row
@@ -92,20 +95,29 @@ def _applied(circuit: Circuit, row: int, many: tuple[bool, ...], inputs: Sequenc
     if not any(many):
         return gate(*inputs, **kind.attrs)
     rule = gate.batch or BY_FAMILY.get(gate.family)
+    types = tuple(circuit.kind_of(w).type_id for w in circuit.operands(row))
+    if gate.family == "user" and spreads(kind, types, many):
+        rule = broadcasting
     if rule is not None:
         return rule(gate, many, *inputs, **kind.attrs)
-    if gate.decompose is not None:
-        types = tuple(circuit.kind_of(w).type_id for w in circuit.operands(row))
-        return _decomposed(_decomposition(kind, types), many, inputs)
-    return _one_by_one(kind, many, inputs)
+    stages = _decomposition(kind, types)
+    return _one_by_one(kind, many, inputs) if stages is None else _decomposed(stages, many, inputs)
 
 
 @lru_cache(maxsize=4096)
-def _decomposition(kind: Kind, types: tuple[int, ...]) -> Circuit:
-    b = Builder(kind.gate.name)
+def _decomposition(kind: Kind, types: tuple[int, ...]) -> Circuit | None:
+    """The stages to go by in a gate's place, where there are such and they have its gradient."""
+    gate = kind.gate
+    if gate.decompose is None or (gate.family == "user" and not gate.through_body):
+        return None
+    b = Builder(gate.name)
     inputs = [Handle(b, b.input(TYPES[t])) for t in types]
-    out = kind.gate.decompose(*inputs, **kind.attrs)  # type: ignore[misc]  # has one
-    return b.build([out.wire])
+    try:
+        return b.build([gate.decompose(*inputs, **kind.attrs).wire])
+    except UnsupportedError:  # a user's function that cannot be taken apart
+        if gate.family == "user":
+            return None
+        raise
 
 
 def _decomposed(circuit: Circuit, many: tuple[bool, ...], inputs: Sequence[Any]) -> Any:

@@ -8,28 +8,35 @@ what the vjp sends back with the tangents. The transposed rule is worked out onc
 small circuit, and replayed on whatever stands in `values`: numbers, handles, or traced values.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from chainrule.circuit.builder import Builder
-from chainrule.circuit.circuit import NOTHING, Circuit
+from chainrule.circuit.circuit import NOTHING, Circuit, Group
 from chainrule.circuit.record import CONSTANT, KINDS, Kind
 from chainrule.circuit.types import TYPES
 from chainrule.gates import reduce
 from chainrule.gates.elementwise import accumulate
 from chainrule.gates.handle import Handle
 from chainrule.gates.terms import whole
-from chainrule.transform.backward import Rows, called, chain, fit, with_backward
+from chainrule.transform.backward import Rows, called, chain, fit, group_local, with_backward
 from chainrule.transform.simplify import simplify
 
 
-def push(rows: Rows, values: Sequence[Any], tangents: Mapping[int, Any], stop: int) -> list[Any]:
-    """Tangents by row up to `stop`, None where nothing arrives."""
+def push(
+    rows: Rows, values: Sequence[Any], tangents: Mapping[int, Any], stop: int,
+    groups: Iterable[Group] = (),
+) -> list[Any]:
+    """Tangents by row up to `stop`, None where nothing arrives; closed groups as one gate each."""
     found: list[Any] = [None] * (stop + 1)
+    one = {g.output: g for g in groups if g.is_one and group_local(g) is not None}
     for row in range(stop + 1):
         if row in tangents:
             found[row] = tangents[row]
+            continue
+        if row in one:
+            found[row] = _through_group(one[row], rows, values, found)
             continue
         wires = rows.operand[rows.start[row] : rows.start[row + 1]]
         kind = KINDS[rows.kind[row]]
@@ -41,14 +48,27 @@ def push(rows: Rows, values: Sequence[Any], tangents: Mapping[int, Any], stop: i
     return found
 
 
+def _through_group(
+    group: Group, rows: Rows, values: Sequence[Any], found: Sequence[Any]
+) -> Any:
+    """The tangent of a group's output, by the group's own partials."""
+    partials = group_local(group)(*(values[w] for w in group.inputs), values[group.output])  # type: ignore[misc]  # it has one
+    tangents = [found[w] for w in group.inputs]
+    return _summed(partials, tangents, KINDS[rows.kind[group.output]])
+
+
 def _through(
     kind: Kind, types: tuple[int, ...], inputs: Sequence[Any], out: Any, tangents: Sequence[Any]
 ) -> Any:
     """The tangent of one stage's output."""
     if kind.gate.local is None:
         return _transposed(kind, types, inputs, out, tangents)
+    return _summed(kind.gate.local(*inputs, out, **kind.attrs), tangents, kind)
+
+
+def _summed(partials: Iterable[Any], tangents: Sequence[Any], kind: Kind) -> Any:
+    """The sum of partials times tangents, in the shape of the output."""
     total = None
-    partials = kind.gate.local(*inputs, out, **kind.attrs)
     for partial, tangent in zip(partials, tangents, strict=True):
         if tangent is None:
             continue

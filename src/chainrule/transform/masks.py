@@ -14,8 +14,8 @@ go over the n keys.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chainrule.circuit.record import Kind
-from chainrule.circuit.types import Type
+from chainrule.circuit.record import KINDS, Kind
+from chainrule.circuit.types import TYPES, Type, type_id
 from chainrule.gates.choose import logical_or
 from chainrule.gates.elementwise import where
 from chainrule.gates.move import broadcast_to, reshape, shape_of
@@ -71,7 +71,7 @@ def sent_masks(
         return [_as_mask(m) for m in gate.mask(live, *inputs, out, **kind.attrs)]
     if gate.passes_mask and live is not None and gate.vjp is not None:
         return [Mask(lambda: _moved(kind, live, inputs, out))]
-    passes = gate.family == "elementwise" or gate.passes_mask
+    passes = _acts_on_each(kind, inputs) or gate.passes_mask
     return [live if passes else None] * len(inputs)
 
 
@@ -80,6 +80,24 @@ def _as_mask(entry: Any) -> Mask | None:
     if entry is None or isinstance(entry, Mask):
         return entry
     return Mask(None, *entry) if isinstance(entry, tuple) else Mask(entry)
+
+
+def _acts_on_each(kind: Kind, inputs: Sequence[Any]) -> bool:
+    """True where each number of the output comes from one of every input.
+
+    A user's gate does, if its shapes are those of such a gate, and it has a partial for each input
+    or is differentiated through stages that do.
+    """
+    gate = kind.gate
+    if gate.family != "user":
+        return gate.family == "elementwise"
+    if any(shape_of(x) not in ((), kind.type.shape) for x in inputs):
+        return False
+    if not gate.through_body or gate.body is None:
+        return gate.local is not None
+    types = tuple(x.type if hasattr(x, "birth") else TYPES[type_id(x)] for x in inputs)
+    stages = gate.body(types, kind.attrs)
+    return all(KINDS[k].gate.family in ("leaf", "elementwise") for k in set(stages.kind))
 
 
 def _moved(kind: Kind, live: Mask, inputs: Sequence[Any], out: Any) -> Any:
@@ -91,14 +109,16 @@ def _moved(kind: Kind, live: Mask, inputs: Sequence[Any], out: Any) -> Any:
     return entry()
 
 
-def select(kind: Kind, live: Mask, term: Any, *, by_literal: bool) -> Any:
+def select(
+    kind: Kind, live: Mask, term: Any, inputs: Sequence[Any], *, by_literal: bool
+) -> Any:
     """A product under a mask: 0 where it is dead, whatever was multiplied.
 
     A choice multiplies nothing: it routes a gradient that is 0 there already. Nor is there a need
     after a write, where the gradient was set to 0, when a number of the program multiplies it.
     """
-    multiplies = kind.gate.family == "elementwise" and kind.gate.mask is None
-    multiplies = multiplies and (live.is_choice or not by_literal)
+    multiplies = kind.gate.mask is None and (live.is_choice or not by_literal)
+    multiplies = multiplies and _acts_on_each(kind, inputs)
     return where(live(), term, 0) if multiplies else term
 
 

@@ -9,22 +9,21 @@ numbers and the gates' records; none knows a gate by name.
 
 import math
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from chainrule.circuit.circuit import NOTHING, Circuit, Part
+from chainrule.circuit.circuit import NOTHING, Circuit, Decision, Group, Part
 from chainrule.circuit.readings import Readings
 from chainrule.views.digest import by_function, dead, largest
-from chainrule.views.labels import symbol
+from chainrule.views.labels import drawn_groups, symbol
 from chainrule.views.numbers import format_number
 from chainrule.views.rows import LARGE, is_large
 from chainrule.views.sheet import Sheet, sheet
 from chainrule.views.why import (
     LONGEST,
     at_kink,
-    closed_groups,
     fork_words,
     gate_words,
     group_words,
@@ -37,6 +36,7 @@ from chainrule.views.why import (
 
 WIDTH = 100
 MOST = 10  # gates of a large circuit without calls that are told one by one
+BRANCHES = 12  # told one by one
 LOCAL = (
     "These slopes are local only: they tell what a very small push does, and nothing about a large "
     "one."
@@ -45,16 +45,17 @@ LOCAL = (
 
 def explain(
     circuit: Circuit, part: Part, readings: Readings, *, decimals: int | None = None,
-    full: bool = False,
+    decisions: Sequence[Decision] = (), full: bool = False,
 ) -> str:
     """The backward pass in words, from the output to the inputs.
 
+    decisions: the branches Python took while the circuit was traced.
     full: every gate of a circuit of more than 40, instead of the functions called and what matters.
     """
     s = sheet(circuit, part, readings, decimals=decimals)
     heard = [row for row in reversed(s.gates) if part.gradient[row] != NOTHING]
-    told = [_gate(s, row) for row in heard] if full or len(s.gates) <= LARGE else _digest(s)
-    paragraphs = [_opening(s), *told, "\n".join(_inputs(s))]
+    told = _one_by_one(s, heard) if full or len(s.gates) <= LARGE else _digest(s)
+    paragraphs = [_opening(s), *told, "\n".join(_decided(s, decisions)), "\n".join(_inputs(s))]
     return "\n\n".join(p for p in paragraphs if p) + "\n"
 
 
@@ -64,7 +65,7 @@ def _digest(s: Sheet) -> list[str]:
         told = [_wrapped(text) for text in by_function(s)]
     else:
         told = [f"Of {len(s.gates)} gates, the {MOST} with the largest gradients:"]
-        told += [_gate(s, row) for row in largest(s, MOST)]
+        told += _one_by_one(s, largest(s, MOST))
     note = "This is a digest; full=True or --all tells every gate."
     return [*told, _wrapped(dead(s)), note]
 
@@ -80,14 +81,18 @@ def _opening(s: Sheet) -> str:
 # ---- gates
 
 
-def _gate(s: Sheet, row: int) -> str:
-    """What a stage is, what is wanted of it, and what it sends back."""
+def _one_by_one(s: Sheet, rows: Sequence[int]) -> list[str]:
+    ends = {g.output: g for g in drawn_groups(s.circuit)}
+    return [_gate(s, row, ends.get(row)) for row in rows]
+
+
+def _gate(s: Sheet, row: int, group: Group | None) -> str:
+    """What a stage is, what is wanted of it, and what it sends back; what group it ends."""
     lines = [_wrapped(f"{_called(s, row)} is {s.value(row)}. {_wanted(s, row)}".rstrip())]
     fork = fork_words(s, row)
     if fork:
         lines.append(_wrapped(f"Its own gradient is a sum: {fork}.", "  "))
     lines.append(_wrapped(_sent(s, row), "  "))
-    group = closed_groups(s).get(row)
     if group is not None:
         symbols = [symbol(s.circuit, r) for r in group.stages]
         lines.append(_wrapped(group_words(s, group, symbols), "  "))
@@ -164,6 +169,35 @@ def _product(s: Sheet, row: int, index: int, name: str, partial: float) -> str:
 
 def _number(s: Sheet, v: float) -> str:
     return format_number(v, s.integers, s.decimals)
+
+
+# ---- branches
+
+
+def _decided(s: Sheet, decisions: Sequence[Decision]) -> Iterator[str]:
+    """The branches that were taken; the gradient is that of the way the program went."""
+    for decision in decisions[:BRANCHES]:
+        yield _wrapped(_branch(s, decision))
+    if len(decisions) > BRANCHES:
+        yield _wrapped(f"{len(decisions) - BRANCHES} more such branches were taken.")
+    if decisions:
+        gates = sorted({d.instead for d in decisions if d.instead})
+        advice = f" Write {' or '.join(gates)} for a gate that routes it." if gates else ""
+        yield _wrapped(f"The gradient knows nothing of the ways not taken.{advice}")
+
+
+def _branch(s: Sheet, d: Decision) -> str:
+    asked, place = s.texts[d.wire].source, f"In line {d.line}" if d.line else "On the way"
+    value = s.readings.value(d.wire)
+    outcome = bool(np.all(value)) if np.ndim(value) else bool(value)
+    other = "" if outcome == d.outcome else (
+        f" At these inputs it is {outcome}, but the circuit was traced when it was {d.outcome}: "
+        "trace again to follow the other way."
+    )
+    if d.call:
+        went = f"followed its branch, to {_named(s, d.taken)}, as {asked} was {d.outcome}"
+        return f"{place} {d.call} {went}.{other}"
+    return f"{place} the program asked {asked}: it was {d.outcome}, and went that way.{other}"
 
 
 # ---- inputs

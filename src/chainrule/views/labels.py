@@ -7,7 +7,7 @@ is `1/x`. The symbol and whether the operands may change places come from the ga
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainrule.circuit.circuit import Circuit, Part
+from chainrule.circuit.circuit import Circuit, Group, Part
 from chainrule.circuit.readings import Readings
 from chainrule.views.numbers import are_integers, format_value
 
@@ -51,6 +51,16 @@ def labels(
 def gates(circuit: Circuit, part: Part) -> list[int]:
     """The rows of the user's own gates that a part knows."""
     return [row for row in circuit.forward_rows() if row < len(part.gradient)]
+
+
+def drawn_groups(circuit: Circuit) -> list[Group]:
+    """Closed groups that lie in no other one; of equal ones the first."""
+    outermost: dict[int, Group] = {}  # by row
+    for group in sorted(circuit.groups, key=lambda g: -len(g.stages)):
+        if group.is_closed and group.output not in outermost:
+            outermost |= dict.fromkeys(group.stages, group)
+    drawn = {id(g) for g in outermost.values()}
+    return [g for g in circuit.groups if id(g) in drawn]
 
 
 def inputs(circuit: Circuit, part: Part) -> list[int]:

@@ -11,7 +11,14 @@ from chainrule.circuit.readings import Readings
 from chainrule.errors import UnsupportedError
 from chainrule.views.boxes import Box, Unit, call_boxes, caption, group_box, units
 from chainrule.views.flow import THIN, Flow, flow
-from chainrule.views.labels import Label, drawn_inputs, gates, inputs_in_order_of_use, labels
+from chainrule.views.labels import (
+    Label,
+    drawn_groups,
+    drawn_inputs,
+    gates,
+    inputs_in_order_of_use,
+    labels,
+)
 from chainrule.views.numbers import are_integers, format_value, norm
 from chainrule.views.printing import LONGEST, SHORT, Printer, signs
 from chainrule.views.scene import Closed, Thing
@@ -73,8 +80,8 @@ def things(
     calls = call_boxes(circuit, part, readable(circuit, part) if collapse is None else collapse)
     hidden = {row for box in calls for row in box.rows}
     groups = [
-        g for g in circuit.groups
-        if g.is_closed and g.output < len(part.gradient) and hidden.isdisjoint(g.stages)
+        g for g in drawn_groups(circuit)
+        if g.output < len(part.gradient) and hidden.isdisjoint(g.stages)
     ]
     own = list(units(circuit, part, [*calls, *(group_box(g) for g in groups if boxed)]))
     if len(own) > LARGEST:

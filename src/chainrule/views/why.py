@@ -109,12 +109,13 @@ def _remark(s: Sheet, row: int) -> str:
 
 def closed_groups(s: Sheet) -> dict[int, Group]:
     """Groups differentiated as one gate, by the row that ends them."""
-    return {g.output: g for g in s.circuit.groups if g.is_closed}
+    return {g.output: g for g in s.circuit.groups if g.is_one}
 
 
 def group_words(s: Sheet, group: Group, symbols: Sequence[str]) -> str:
     """One sentence on a closed group whose gates are drawn one by one."""
-    words = _filled(s, group.gate.words, group.gate, group.inputs, group.output)
+    wires = group.inputs if group.gate.inputs else ()
+    words = _filled(s, group.gate.words, group.gate, wires, group.output)
     drawn = ", ".join(symbols)
     return f"{drawn} together are one {group.gate.symbol}. As one gate it {words}."
 
