@@ -7,7 +7,7 @@ remainder calls `fmod` of the C library, which is exact.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from chainrule.backends.llvm.lines import WHOLE, Lines
+from chainrule.backends.llvm.lines import Lines
 from chainrule.backends.llvm.values import Row, Value, as_kinds
 from chainrule.circuit.record import Gate
 from chainrule.errors import UnsupportedError
@@ -22,7 +22,7 @@ def _chosen(real: str, whole: str, flag: str) -> Row:
         if kind == "b":
             return w.flag(flag, x, y)
         if kind == "i":
-            return w.select(w.compare_whole(whole, y, x), y, x, WHOLE)
+            return w.select_whole(w.compare_whole(whole, y, x), y, x)
         return w.select(w.flag("or", w.compare(real, y, x), w.compare("uno", y, y)), y, x)
 
     return row
@@ -41,7 +41,7 @@ def _relu(w: Lines, kind: str, operands: Sequence[Value]) -> str:
     (x,) = as_kinds(w, kind, operands)
     if kind == "f":
         return w.select(w.compare("ole", x, 0.0), 0.0, x)
-    return w.select(w.compare_whole("sle", x, 0), "0", x, WHOLE) if kind == "i" else x
+    return w.select_whole(w.compare_whole("sle", x, 0), 0, x) if kind == "i" else x
 
 
 # ---- one number
@@ -62,15 +62,15 @@ def _abs(w: Lines, kind: str, operands: Sequence[Value]) -> str:
         return w.intrinsic("fabs", x)
     if kind == "b":
         return x
-    return w.select(w.compare_whole("slt", x, 0), w.whole("sub", 0, x), x, WHOLE)
+    return w.select_whole(w.compare_whole("slt", x, 0), w.whole("sub", 0, x), x)
 
 
 def _sign(w: Lines, kind: str, operands: Sequence[Value]) -> str:
     """1 above 0, -1 below; 0.0 at either zero; nan stays."""
     (x,) = as_kinds(w, kind, operands)
     if kind == "i":
-        below = w.select(w.compare_whole("slt", x, 0), "-1", "0", WHOLE)
-        return w.select(w.compare_whole("sgt", x, 0), "1", below, WHOLE)
+        below = w.select_whole(w.compare_whole("slt", x, 0), -1, 0)
+        return w.select_whole(w.compare_whole("sgt", x, 0), 1, below)
     one = w.intrinsic("copysign", w.number(1.0), x)
     value = w.select(w.compare("oeq", x, 0.0), 0.0, one)
     return w.select(w.compare("uno", x, x), x, value)
@@ -139,7 +139,7 @@ def _logical(operation: str) -> Row:
 
 def _logical_not(w: Lines, kind: str, operands: Sequence[Value]) -> str:
     (x,) = as_kinds(w, "b", operands)
-    return w.flag("xor", x, "true")
+    return w.opposite(x)
 
 
 def _bitwise(operation: str) -> Row:
@@ -152,7 +152,7 @@ def _bitwise(operation: str) -> Row:
 
 def _invert(w: Lines, kind: str, operands: Sequence[Value]) -> str:
     (x,) = as_kinds(w, kind, operands)
-    return w.flag("xor", x, "true") if kind == "b" else w.whole("xor", x, -1)
+    return w.opposite(x) if kind == "b" else w.whole("xor", x, -1)
 
 
 ROWS: Mapping[Gate, Row] = {

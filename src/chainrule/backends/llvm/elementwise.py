@@ -49,7 +49,8 @@ def _comparison(real: str, whole: str) -> Row:
 def _where(w: Lines, kind: str, operands: Sequence[Value]) -> str:
     condition, x, y = operands
     test = as_kind(w, "b", condition)
-    return w.select(test, as_kind(w, kind, x), as_kind(w, kind, y), IR_TYPE[kind])
+    element = None if kind == "f" else IR_TYPE[kind]
+    return w.select(test, as_kind(w, kind, x), as_kind(w, kind, y), element)
 
 
 def _power(w: Lines, kind: str, operands: Sequence[Value]) -> str:

@@ -8,7 +8,7 @@ have the user's names; names that begin with a dot, or hold one, are ours.
 
 from chainrule.backends.llvm.elementwise import ROWS
 from chainrule.backends.llvm.functions import FUNCTIONS
-from chainrule.backends.llvm.lines import REAL, WHOLE, Lines
+from chainrule.backends.llvm.lines import REAL, WHOLE, Lines, function_name
 from chainrule.backends.llvm.plan import Plan, Step
 from chainrule.backends.llvm.values import IR_TYPE, Value, as_kind
 
@@ -27,7 +27,7 @@ def emit(plan: Plan) -> str:
         _store(w, index, _held(x, held))
     heads = [f"ptr %.{name}" for name in ("in", "out")]
     core = [f"define void @{CORE}({', '.join(heads)}) {{", *w.text, "  ret void", "}"]
-    functions = [_function(name, count, w) for name, count in sorted(w.called.items())]
+    functions = definitions(w)
     text = ["\n".join(core), *functions, *sorted(w.intrinsics)]
     return "\n\n".join([f"; {plan.title}", *text]) + "\n"
 
@@ -61,12 +61,23 @@ def _store(w: Lines, index: int, x: Value) -> None:
     w.text.append(f"  store {IR_TYPE[kind]} {value}, ptr {slot}, align 8")
 
 
-def _function(name: str, count: int, w: Lines) -> str:
-    """The definition of one of our functions of reals."""
+def definitions(w: Lines) -> list[str]:
+    """Our functions of reals that a text calls, and those they call."""
+    made: dict[tuple[str, int], str] = {}
+    waiting = dict(w.called)
+    while waiting:
+        (name, lanes), count = waiting.popitem()
+        inner = Lines(lanes)
+        made[name, lanes] = _function(inner, name, count)
+        w.intrinsics |= inner.intrinsics
+        waiting |= {key: n for key, n in inner.called.items() if key not in made}
+    return [made[key] for key in sorted(made)]
+
+
+def _function(w: Lines, name: str, count: int) -> str:
     names = ["%x", "%y"][:count]
-    inner = Lines()
-    value = FUNCTIONS[name](inner, *names)
-    w.intrinsics |= inner.intrinsics
-    heads = ", ".join(f"{REAL} {n}" for n in names)
-    head = f"define private {REAL} @chainrule.{name}({heads}) {{"
-    return "\n".join([head, *inner.text, f"  ret {REAL} {value}", "}"])
+    value = FUNCTIONS[name](w, *names)
+    t = w.many(REAL)
+    heads = ", ".join(f"{t} {n}" for n in names)
+    head = f"define private {t} @{function_name(name, w.lanes)}({heads}) {{"
+    return "\n".join([head, *w.text, f"  ret {t} {value}", "}"])

@@ -1,26 +1,33 @@
 """The writer of instructions: each method appends one line of IR and gives the result's name.
 
-A value is a name or a constant as text. Three types carry a circuit's numbers:
+A value is a name or a constant as text. Four types carry a circuit's numbers:
 
-    real   double   Python float, float64
-    whole  i64      Python int, int64
-    flag   i1       bool
+    real     double   Python float, float64
+    single   float    float32
+    whole    i64      Python int, int64
+    flag     i1       bool
 
+A writer with lanes writes each instruction for that many numbers at once: its types are vectors and
+its constants are spread over all lanes. Within `in_single`, instructions on reals are on singles.
 No instruction carries a fast-math flag, so each rounds as written; fma stands where it is meant.
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-REAL, WHOLE, FLAG = "double", "i64", "i1"
+REAL, SINGLE, WHOLE, FLAG = "double", "float", "i64", "i1"
+SUFFIX = {REAL: "f64", SINGLE: "f32"}
 
 
 class Lines:
     """Instructions of one function, in order, and the functions they call."""
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: int = 0) -> None:
+        self.lanes = lanes  # 0: one number at a time
+        self.real_type = REAL
         self.text: list[str] = []
-        self.called: dict[str, int] = {}  # name -> number of reals it takes
+        self.called: dict[tuple[str, int], int] = {}  # name and lanes -> reals it takes
         self.intrinsics: set[str] = set()
         self._count = 0
 
@@ -38,15 +45,39 @@ class Lines:
         self.text[-1] = f"  {name} ={self.text[-1][len(head):]}{note}"
         return name
 
+    def label(self, stem: str) -> str:
+        """A label not used before."""
+        self._count += 1
+        return f"{stem}.{self._count}"
+
+    @contextmanager
+    def in_single(self) -> Iterator[None]:
+        """Reals are singles here."""
+        self.real_type = SINGLE
+        yield
+        self.real_type = REAL
+
+    def many(self, element: str) -> str:
+        """The type of an element in every lane."""
+        return f"<{self.lanes} x {element}>" if self.lanes else element
+
+    def spread(self, element: str, constant: str) -> str:
+        """A constant in every lane."""
+        return f"splat ({element} {constant})" if self.lanes else constant
+
     # ---- reals
 
     def number(self, x: float) -> str:
         """A real constant, by its bits."""
-        return f"0x{struct.unpack('<Q', struct.pack('<d', x))[0]:016X}"
+        if self.real_type is SINGLE:
+            (x,) = struct.unpack("<f", _single_bytes(x))
+        return self.spread(self.real_type, f"0x{struct.unpack('<Q', struct.pack('<d', x))[0]:016X}")
 
     def real(self, operation: str, *operands: str | float) -> str:
         """An instruction on reals: fadd, fsub, fmul, fdiv, fneg."""
-        return self.line(f"{operation} {REAL} {', '.join(self._texts(operands))}")
+        return self.line(
+            f"{operation} {self.many(self.real_type)} {', '.join(self._texts(operands))}"
+        )
 
     def add(self, x: str | float, y: str | float) -> str:
         return self.real("fadd", x, y)
@@ -69,22 +100,30 @@ class Lines:
 
     def intrinsic(self, name: str, *operands: str | float) -> str:
         """One of LLVM's own functions on reals: fma, fabs, floor, copysign."""
-        types = ", ".join([REAL] * len(operands))
-        self.intrinsics.add(f"declare {REAL} @llvm.{name}.f64({types})")
-        return self._call(f"llvm.{name}.f64", self._texts(operands))
+        t = self.many(self.real_type)
+        suffix = (f"v{self.lanes}" if self.lanes else "") + SUFFIX[self.real_type]
+        self.intrinsics.add(f"declare {t} @llvm.{name}.{suffix}({', '.join([t] * len(operands))})")
+        return self._call(f"llvm.{name}.{suffix}", self._texts(operands))
 
     def call(self, name: str, *operands: str) -> str:
-        """One of our functions of reals (see math.py)."""
-        self.called[name] = len(operands)
-        return self._call(f"chainrule.{name}", operands)
+        """One of our functions of reals (see functions.py), which compute in doubles."""
+        if self.real_type is SINGLE:
+            wide = [self.convert("fpext", x, SINGLE, REAL) for x in operands]
+            self.real_type = REAL
+            value = self.call(name, *wide)
+            self.real_type = SINGLE
+            return self.convert("fptrunc", value, REAL, SINGLE)
+        self.called[name, self.lanes] = len(operands)
+        return self._call(function_name(name, self.lanes), operands)
 
     def library(self, name: str, x: str) -> str:
         """A function of a real that the C library has, found in the running process."""
         self.intrinsics.add(f"declare {REAL} @{name}({REAL})")
-        return self._call(name, [x])
+        return self.line(f"call {REAL} @{name}({REAL} {x})")
 
     def _call(self, name: str, operands: Sequence[str]) -> str:
-        return self.line(f"call {REAL} @{name}({', '.join(f'{REAL} {x}' for x in operands)})")
+        t = self.many(self.real_type)
+        return self.line(f"call {t} @{name}({', '.join(f'{t} {x}' for x in operands)})")
 
     def _texts(self, operands: Sequence[str | float]) -> list[str]:
         return [x if isinstance(x, str) else self.number(x) for x in operands]
@@ -93,43 +132,92 @@ class Lines:
 
     def whole(self, operation: str, x: str | int, y: str | int) -> str:
         """An instruction on whole numbers: add, sub, mul, and, shl, ashr."""
-        return self.line(f"{operation} {WHOLE} {x}, {y}")
+        return self.line(f"{operation} {self.many(WHOLE)} {self._whole(x)}, {self._whole(y)}")
+
+    def _whole(self, x: str | int) -> str:
+        return x if isinstance(x, str) else self.spread(WHOLE, str(x))
 
     def flag(self, operation: str, x: str, y: str) -> str:
         """An instruction on flags: and, or, xor."""
-        return self.line(f"{operation} {FLAG} {x}, {y}")
+        return self.line(f"{operation} {self.many(FLAG)} {x}, {y}")
+
+    def opposite(self, x: str) -> str:
+        """The other flag."""
+        return self.flag("xor", x, self.spread(FLAG, "true"))
 
     def compare(self, how: str, x: str | float, y: str | float) -> str:
         """A flag: ordered comparisons such as ogt are false for nan, une and uno are true."""
-        return self.line(f"fcmp {how} {REAL} {', '.join(self._texts((x, y)))}")
+        operands = ", ".join(self._texts((x, y)))
+        return self.line(f"fcmp {how} {self.many(self.real_type)} {operands}")
 
     def compare_whole(self, how: str, x: str | int, y: str | int) -> str:
-        return self.line(f"icmp {how} {WHOLE} {x}, {y}")
+        return self.line(f"icmp {how} {self.many(WHOLE)} {self._whole(x)}, {self._whole(y)}")
 
-    def select(self, condition: str, x: str | float, y: str | float, kind: str = REAL) -> str:
-        """x where the condition holds, else y; neither is computed again, and no nan leaks."""
-        x, y = self._texts((x, y))
-        return self.line(f"select {FLAG} {condition}, {kind} {x}, {kind} {y}")
+    def select(
+        self, condition: str, x: str | float, y: str | float, kind: str | None = None
+    ) -> str:
+        """x where the condition holds, else y; neither is computed again, and no nan leaks.
+
+        kind: their type where they are no reals.
+        """
+        if kind is None:
+            kind, (x, y) = self.real_type, self._texts((x, y))
+        t = self.many(kind)
+        return self.line(f"select {self.many(FLAG)} {condition}, {t} {x}, {t} {y}")
+
+    def select_whole(self, condition: str, x: str | int, y: str | int) -> str:
+        return self.select(condition, self._whole(x), self._whole(y), WHOLE)
 
     def either(self, condition: str, near: Callable[[], str], far: Callable[[], str]) -> str:
         """A real by one of two ways, each written by a call; only the one taken is computed.
 
-        For functions of our own that branch once, at their end: neither way may branch itself.
+        For functions of one number that branch once: neither way may branch itself.
         """
-        self.text += [f"  br {FLAG} {condition}, label %near, label %far", "near:"]
+        ways = [self.label(stem) for stem in ("near", "far", "end")]
+        self.text += [f"  br {FLAG} {condition}, label %{ways[0]}, label %{ways[1]}", f"{ways[0]}:"]
         first = near()
-        self.text += ["  br label %end", "far:"]
+        self.text += [f"  br label %{ways[2]}", f"{ways[1]}:"]
         second = far()
-        self.text += ["  br label %end", "end:"]
-        return self.line(f"phi {REAL} [ {first}, %near ], [ {second}, %far ]")
+        self.text += [f"  br label %{ways[2]}", f"{ways[2]}:"]
+        return self.line(
+            f"phi {self.many(REAL)} [ {first}, %{ways[0]} ], [ {second}, %{ways[1]} ]"
+        )
+
+    def holds_for_all(self, flags: str) -> str:
+        """One flag: whether all lanes hold."""
+        t = self.many(FLAG)
+        self.intrinsics.add(f"declare {FLAG} @llvm.vector.reduce.and.v{self.lanes}i1({t})")
+        return self.line(f"call {FLAG} @llvm.vector.reduce.and.v{self.lanes}i1({t} {flags})")
+
+    def one_by_one(self, name: str, x: str) -> str:
+        """One of our functions of a real, called for each lane by itself."""
+        t, value = self.many(REAL), "poison"
+        self.called[name, 0] = 1
+        for lane in range(self.lanes):
+            one = self.line(f"extractelement {t} {x}, i32 {lane}")
+            got = self.line(f"call {REAL} @{function_name(name, 0)}({REAL} {one})")
+            value = self.line(f"insertelement {t} {value}, {REAL} {got}, i32 {lane}")
+        return value
 
     def bits(self, x: str) -> str:
         """A real's bits as a whole number."""
-        return self.line(f"bitcast {REAL} {x} to {WHOLE}")
+        return self.line(f"bitcast {self.many(REAL)} {x} to {self.many(WHOLE)}")
 
     def from_bits(self, n: str) -> str:
-        return self.line(f"bitcast {WHOLE} {n} to {REAL}")
+        return self.line(f"bitcast {self.many(WHOLE)} {n} to {self.many(REAL)}")
 
     def convert(self, how: str, x: str, from_: str, to: str) -> str:
-        """sitofp, uitofp, zext: between the three types."""
-        return self.line(f"{how} {from_} {x} to {to}")
+        """sitofp, uitofp, zext, fpext, fptrunc: between the types."""
+        return self.line(f"{how} {self.many(from_)} {x} to {self.many(to)}")
+
+
+def function_name(name: str, lanes: int) -> str:
+    """The name of one of our functions, for so many numbers at once."""
+    return f"chainrule.{name}.x{lanes}" if lanes else f"chainrule.{name}"
+
+
+def _single_bytes(x: float) -> bytes:
+    try:
+        return struct.pack("<f", x)
+    except OverflowError:  # rounds to infinity
+        return struct.pack("<f", float("inf") if x > 0 else float("-inf"))

@@ -105,7 +105,9 @@ def _or_itself(w: Lines, x: str, value: str) -> str:
 def _near_or_far(w: Lines, x: str, name: str, near: Callable[[], str]) -> str:
     """Our own value up to LARGEST, the C library's beyond; only the one taken is computed."""
     is_near = w.compare("ole", w.intrinsic("fabs", x), LARGEST)
-    return w.either(is_near, near, lambda: w.library(name, x))
+    if not w.lanes:
+        return w.either(is_near, near, lambda: w.library(name, x))
+    return w.either(w.holds_for_all(is_near), near, lambda: w.one_by_one(name, x))
 
 
 FUNCTIONS: dict[str, Callable[..., str]] = {"sin": sin, "cos": cos, "tan": tan}

@@ -1,15 +1,16 @@
 """Values on wires: a name in the text or a known number, and its kind of number.
 
-Kinds are "f" for real numbers, "i" for whole numbers, "b" for flags.
+Kinds are "f" for real numbers, "s" for singles, "i" for whole numbers, "b" for flags. To a row, reals
+are "f" whatever their precision: the writer knows it.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from chainrule.backends.llvm.lines import FLAG, REAL, WHOLE, Lines
+from chainrule.backends.llvm.lines import FLAG, REAL, SINGLE, WHOLE, Lines
 from chainrule.errors import UnsupportedError
 
-IR_TYPE = {"f": REAL, "i": WHOLE, "b": FLAG}
+IR_TYPE = {"f": REAL, "s": SINGLE, "i": WHOLE, "b": FLAG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +41,15 @@ def as_kind(w: Lines, kind: str, x: Value) -> str:
     if kind == "i" and x.kind == "f":
         raise UnsupportedError("machine code does not cut real numbers to whole ones")
     how = {("b", "i"): "zext", ("b", "f"): "uitofp", ("i", "f"): "sitofp"}[x.kind, kind]
-    return w.convert(how, x.name, IR_TYPE[x.kind], IR_TYPE[kind])
+    return w.convert(how, x.name, IR_TYPE[x.kind], w.real_type if kind == "f" else IR_TYPE[kind])
 
 
 def _constant(w: Lines, kind: str, number: float | int | bool) -> str:
     if kind == "f":
         return w.number(float(number))
     if kind == "b":
-        return "true" if number else "false"
-    return str(int(number))
+        return w.spread(FLAG, "true" if number else "false")
+    return w.spread(WHOLE, str(int(number)))
 
 
 def as_kinds(w: Lines, kind: str, operands: Sequence[Value]) -> list[str]:
