@@ -28,12 +28,12 @@ def _chosen(real: str, whole: str, flag: str) -> Row:
     return row
 
 
-_maximum, _minimum = _chosen("ogt", "sgt", "or"), _chosen("olt", "slt", "and")
+MAXIMUM, MINIMUM = _chosen("ogt", "sgt", "or"), _chosen("olt", "slt", "and")
 
 
 def _clip(w: Lines, kind: str, operands: Sequence[Value]) -> str:
     x, low, high = operands
-    return _minimum(w, kind, [Value(kind, _maximum(w, kind, [x, low])), high])
+    return MINIMUM(w, kind, [Value(kind, MAXIMUM(w, kind, [x, low])), high])
 
 
 def _relu(w: Lines, kind: str, operands: Sequence[Value]) -> str:
@@ -156,8 +156,8 @@ def _invert(w: Lines, kind: str, operands: Sequence[Value]) -> str:
 
 
 ROWS: Mapping[Gate, Row] = {
-    elementwise.maximum: _maximum,
-    choose.minimum: _minimum,
+    elementwise.maximum: MAXIMUM,
+    choose.minimum: MINIMUM,
     choose.clip: _clip,
     choose.relu: _relu,
     functions.square: _square,

@@ -14,6 +14,10 @@ FUNCTIONS: dict[str, Callable[..., str]] = {
     **math.FUNCTIONS, **exponential.FUNCTIONS, **hyperbolic.FUNCTIONS, **inverse.FUNCTIONS,
     **trig.FUNCTIONS,
 }
+# functions without branches of their own, which may stand inside a loop
+STRAIGHT: Mapping[str, Callable[..., str]] = {
+    name: f for name, f in FUNCTIONS.items() if name not in trig.FUNCTIONS
+}
 # power has a row of its own, for whole exponents
 ROWS: Mapping[Gate, Row] = {
     BY_NAME[name]: function(name) for name in FUNCTIONS if name != "power"

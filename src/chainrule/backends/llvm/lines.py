@@ -12,8 +12,9 @@ its constants are spread over all lanes. Within `in_single`, instructions on rea
 No instruction carries a fast-math flag, so each rounds as written; fma stands where it is meant.
 """
 
+import itertools
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 REAL, SINGLE, WHOLE, FLAG = "double", "float", "i64", "i1"
@@ -28,14 +29,22 @@ class Lines:
         self.real_type = REAL
         self.text: list[str] = []
         self.called: dict[tuple[str, int], int] = {}  # name and lanes -> reals it takes
+        self.inlined: Mapping[str, Callable[..., str]] = {}  # functions written out where called
         self.intrinsics: set[str] = set()
-        self._count = 0
+        self._numbers = itertools.count(1)
+
+    def with_lanes(self, lanes: int, inlined: Mapping[str, Callable[..., str]]) -> "Lines":
+        """A writer of the same text, for so many numbers at once."""
+        other = Lines(lanes)
+        other.text, other.called, other.intrinsics = self.text, self.called, self.intrinsics
+        other.inlined, other._numbers = inlined, self._numbers
+        return other
 
     def line(self, instruction: str) -> str:
         """Append an instruction; the name of its result."""
-        self._count += 1
-        self.text.append(f"  %.{self._count} = {instruction}")
-        return f"%.{self._count}"
+        name = f"%.{next(self._numbers)}"
+        self.text.append(f"  {name} = {instruction}")
+        return name
 
     def named(self, value: str, name: str, note: str = "") -> str:
         """Give a value a better name, where the last instruction made it and it has none yet."""
@@ -47,8 +56,7 @@ class Lines:
 
     def label(self, stem: str) -> str:
         """A label not used before."""
-        self._count += 1
-        return f"{stem}.{self._count}"
+        return f"{stem}.{next(self._numbers)}"
 
     @contextmanager
     def in_single(self) -> Iterator[None]:
@@ -113,6 +121,8 @@ class Lines:
             value = self.call(name, *wide)
             self.real_type = SINGLE
             return self.convert("fptrunc", value, REAL, SINGLE)
+        if name in self.inlined:
+            return self.inlined[name](self, *operands)
         self.called[name, self.lanes] = len(operands)
         return self._call(function_name(name, self.lanes), operands)
 

@@ -30,12 +30,13 @@ LARGEST = 2000  # steps; compiling takes about 0.05 ms a step
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One gate applied to values, and the value it keeps."""
+    """One gate applied to values, and the value it keeps. `real`: the precision it computes in."""
 
     value: Value
     gate: Gate
     operands: tuple[Value, ...]
     origin: Origin | None
+    real: str = "f"
 
     def __str__(self) -> str:
         said = f"{self.value} = {self.gate.name}({', '.join(map(str, self.operands))})"
@@ -59,7 +60,7 @@ class Plan:
 def plan_of(circuit: Circuit) -> Plan:
     """The plan of a circuit of numbers. Raises UnsupportedError above 2,000 steps; see prepared."""
     ready = prepared(circuit)
-    names = _names(ready)
+    names = names_of_wires(ready)
     values: list[Value] = []
     steps: list[Step] = []
     done: dict[Any, Value] = {}
@@ -83,9 +84,9 @@ def _value(
     if kind.gate is INPUT:
         return Value(kind.type.dtype.kind, names[row])
     if kind.gate is CONSTANT:
-        return _known(kind.type.dtype.kind, circuit.constant(row))
+        return known(kind.type.dtype.kind, circuit.constant(row))
     operands = tuple(values[w] for w in circuit.operands(row))
-    short = _shortened(kind, operands)
+    short = shortened(kind, operands)
     if short is not None:
         return short
     key = (kind.gate.id, kind.type_id, *((x.kind, x.name, repr(x.number)) for x in operands))
@@ -95,14 +96,14 @@ def _value(
     return done[key]
 
 
-_PYTHON = {"f": float, "i": int, "b": bool}
+_PYTHON = {"f": float, "s": float, "i": int, "b": bool}
 
 
-def _known(kind: str, number: Any) -> Value:
+def known(kind: str, number: Any) -> Value:
     return Value(kind, "", _PYTHON[kind](number))
 
 
-def _shortened(kind: Kind, operands: tuple[Value, ...]) -> Value | None:
+def shortened(kind: Kind, operands: tuple[Value, ...]) -> Value | None:
     """The value of a row that needs no step, or None."""
     numbers = [x.number for x in operands]
     if None not in numbers:
@@ -110,14 +111,14 @@ def _shortened(kind: Kind, operands: tuple[Value, ...]) -> Value | None:
     same = _unchanged(kind.gate, operands)
     if same is None or (same.kind != kind.type.dtype.kind and same.number is None):
         return None
-    return same if same.number is None else _known(kind.type.dtype.kind, same.number)
+    return same if same.number is None else known(kind.type.dtype.kind, same.number)
 
 
 def _computed(kind: Kind, numbers: Sequence[Any]) -> Value:
     with np.errstate(all="ignore"):
         number = kind.compute(numbers)
     dtype = np.asarray(number).dtype.kind  # 2 ** -1 of whole numbers is real
-    return _known(dtype if dtype in IR_TYPE else kind.type.dtype.kind, number)
+    return known(dtype if dtype in IR_TYPE else kind.type.dtype.kind, number)
 
 
 def _unchanged(gate: Gate, operands: tuple[Value, ...]) -> Value | None:
@@ -143,7 +144,7 @@ def _needed(steps: Sequence[Step], outputs: Sequence[Value]) -> tuple[Step, ...]
     return tuple(reversed(kept))
 
 
-def _names(circuit: Circuit) -> list[str]:
+def names_of_wires(circuit: Circuit) -> list[str]:
     """A name for each wire, the user's where there is one: x, x.1, w.7; fit for IR as they are."""
     taken: dict[str, int] = {}
     names = []

@@ -1,8 +1,13 @@
 """A circuit made ready for a plan: what the outputs need, core gates only, types by the gates.
 
+Gates along an axis that decompose into formulas which overflow have other formulas here.
+
 Traced rows carry the type of the value they had, which for numbers may be the type of the branch
 taken: where(x > 0, x, 0) is Python's 0 at x = -1. Here each type follows from the gate's rule.
 """
+
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from chainrule.backends.llvm.elementwise import ROWS
 from chainrule.circuit.builder import Builder
@@ -10,16 +15,55 @@ from chainrule.circuit.circuit import NOTHING, Circuit, Origin
 from chainrule.circuit.record import INPUT, KINDS, Gate, Kind, inferred_kind, kind_id
 from chainrule.circuit.types import Type, intern_type
 from chainrule.errors import UnsupportedError
+from chainrule.gates import contract, move, reduce, stable
+from chainrule.gates.elementwise import exp, log
 from chainrule.gates.handle import Handle
 
-NUMBERS = {"f": "float64", "i": "int64", "b": "bool"}
+NUMBERS = ("float64", "float32", "int64", "bool")
+# Gates of arrays that a plan takes as they are; all others decompose.
+FOLDS = (reduce.sum_, reduce.max_, reduce.min_, reduce.prod, reduce.any_, reduce.all_)
+PRODUCTS = (contract.matmul, contract.inner, contract.tensordot)
+
+
+def _shifted(x: Any, axis: Any) -> Any:
+    """x less its largest number along an axis; equal infinities give 0."""
+    return stable.apart(x, reduce.max_(x, axis=axis, keepdims=True))
+
+
+def _softmax(x: Any, axis: Any) -> Any:
+    e = exp(_shifted(x, axis))
+    return e / reduce.sum_(e, axis=axis, keepdims=True)
+
+
+def _logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:
+    total = log(reduce.sum_(exp(_shifted(x, axis)), axis=axis, keepdims=keepdims))
+    return reduce.max_(x, axis=axis, keepdims=keepdims) + total
+
+
+def _log_softmax(x: Any, axis: Any) -> Any:
+    below = _shifted(x, axis)
+    return below - log(reduce.sum_(exp(below), axis=axis, keepdims=True))
+
+
+def _outer(x: Any, y: Any) -> Any:
+    return move.expand_dims(move.ravel(x), axis=(1,)) * move.expand_dims(move.ravel(y), axis=(0,))
+
+
+# Formulas that stay within range, in place of the plain ones that explain a gate.
+FORMULAS: Mapping[Gate, Callable[..., Any]] = {
+    stable.softmax: _softmax, stable.logsumexp: _logsumexp, stable.log_softmax: _log_softmax,
+    contract.outer: _outer,
+    contract.vdot: lambda x, y: reduce.sum_(
+        move.ravel(x) * move.ravel(y), axis=None, keepdims=False
+    ),
+}
 
 
 def prepared(circuit: Circuit) -> Circuit:
     """The same inputs and outputs, computed by rows that have instructions.
 
-    Raises UnsupportedError, naming gate and line, for arrays, for other dtypes than float64, int64
-    and bool, and for gates without instructions or decomposition.
+    Raises UnsupportedError, naming gate and line, for other dtypes than float64, float32, int64 and
+    bool, and for gates without instructions or decomposition.
     """
     done = _rebuilt(circuit)
     while any(_is_compound(KINDS[k].gate) for k in set(done.kind)):
@@ -28,7 +72,10 @@ def prepared(circuit: Circuit) -> Circuit:
 
 
 def _is_compound(gate: Gate) -> bool:
-    return gate.family != "leaf" and gate not in ROWS
+    """True for what has to be replaced by other gates."""
+    if gate.family in ("leaf", "move") or gate in ROWS:
+        return False
+    return gate not in (*FOLDS, *PRODUCTS) and not gate.name.startswith("einsum")
 
 
 def _rebuilt(circuit: Circuit) -> Circuit:
@@ -82,12 +129,13 @@ def _moved_row(circuit: Circuit, row: int, moved: list[int], b: Builder) -> int:
 
 
 def _decomposed(kind: Kind, operands: list[int], b: Builder, where: Origin | None) -> int:
-    if kind.gate.decompose is None:
+    decompose = FORMULAS.get(kind.gate, kind.gate.decompose)
+    if decompose is None:
         raise UnsupportedError(
             f"machine code has no instructions for {kind.gate.name}, and its record no "
             f"decomposition{_at(where)}"
         )
-    out = kind.gate.decompose(*(Handle(b, w) for w in operands), **kind.attrs)
+    out = decompose(*(Handle(b, w) for w in operands), **kind.attrs)
     return out.wire if isinstance(out, Handle) else b.constant(out)
 
 
@@ -98,17 +146,13 @@ def _kind(kind: Kind, operands: list[int], b: Builder) -> int:
     t = KINDS[found].type
     if t.weak == kind.type.weak:
         return found
-    return kind_id(kind.gate, kind.key, intern_type(Type((), t.dtype, kind.type.weak)))
+    return kind_id(kind.gate, kind.key, intern_type(Type(t.shape, t.dtype, kind.type.weak)))
 
 
 def _check_number(t: Type, says: str, where: Origin | None) -> None:
-    if t.shape != ():
+    if t.dtype.name not in NUMBERS:
         raise UnsupportedError(
-            f"machine code is for numbers so far, and {says} an array: {t}{_at(where)}"
-        )
-    if t.dtype.name != NUMBERS.get(t.dtype.kind):
-        raise UnsupportedError(
-            f"machine code computes in {', '.join(NUMBERS.values())}, and {says} {t.dtype}"
+            f"machine code computes in {', '.join(NUMBERS)}, and {says} {t.dtype}"
             f"{_at(where)}"
         )
 

@@ -40,8 +40,14 @@ def as_kind(w: Lines, kind: str, x: Value) -> str:
         return w.compare("une", x.name, 0.0) if is_real else w.compare_whole("ne", x.name, 0)
     if kind == "i" and x.kind == "f":
         raise UnsupportedError("machine code does not cut real numbers to whole ones")
-    how = {("b", "i"): "zext", ("b", "f"): "uitofp", ("i", "f"): "sitofp"}[x.kind, kind]
+    how = _HOW[x.kind, kind]
     return w.convert(how, x.name, IR_TYPE[x.kind], w.real_type if kind == "f" else IR_TYPE[kind])
+
+
+_HOW = {
+    ("b", "i"): "zext", ("b", "f"): "uitofp", ("i", "f"): "sitofp", ("s", "f"): "fpext",
+    ("f", "s"): "fptrunc",
+}
 
 
 def _constant(w: Lines, kind: str, number: float | int | bool) -> str:

@@ -26,6 +26,9 @@ def compile_text(text: str, level: int = 1) -> Code:
     Raises UnsupportedError where llvmlite is not installed.
     """
     llvm = _library()
+    for name, symbol in BLAS.items():
+        if f"@{name}(" in text:
+            llvm.add_symbol(name, _blas_address(symbol))
     module = llvm.parse_assembly(text)
     machine = _machine(level)
     module.triple = machine.triple
@@ -33,6 +36,24 @@ def compile_text(text: str, level: int = 1) -> Code:
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     return Code(engine, level)
+
+
+BLAS = {"chainrule.blas.dgemm": "dgemm", "chainrule.blas.sgemm": "sgemm"}
+
+
+@lru_cache(maxsize=4)
+def _blas_address(symbol: str) -> int:
+    """Where SciPy's BLAS has a function; its capsules are documented for such use."""
+    import ctypes
+
+    from scipy.linalg import cython_blas
+
+    capsule = cython_blas.__pyx_capi__[symbol]
+    name_of = ctypes.pythonapi.PyCapsule_GetName
+    name_of.restype, name_of.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer_of.restype, pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return int(pointer_of(capsule, name_of(capsule)))
 
 
 @lru_cache(maxsize=1)

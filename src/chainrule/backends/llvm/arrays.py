@@ -1,0 +1,123 @@
+"""A compiled circuit of arrays as a Python callable, entered through ctypes.
+
+Each call gives its slots as bytes of its own and fills new arrays, so calls may nest and run in any
+number of threads; memory for what stands in between is kept for the next call.
+"""
+
+import ctypes
+import struct
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from chainrule.backends.llvm.emit import CORE
+from chainrule.backends.llvm.fuse import array_plan
+from chainrule.backends.llvm.nests import DTYPE_OF, ArrayPlan, Buffer, View
+from chainrule.backends.llvm.program import emit_program
+from chainrule.backends.llvm.targets import cpu
+from chainrule.circuit.circuit import Circuit
+
+LONG = 50_000  # numbers read and written; above, other threads may run meanwhile
+
+
+class CompiledArrays:
+    """Inputs in the circuit's order -> the list of its outputs, arrays and numbers.
+
+    Arrays must have the shapes the circuit was traced with; those without row-major order are
+    copied first.
+    """
+
+    __slots__ = ("_code", "_run", "level", "plan", "text")
+
+    def __init__(self, circuit: Circuit, level: int = 1) -> None:
+        self.level = level
+        self.plan: ArrayPlan = array_plan(circuit)
+        self.text = emit_program(self.plan)
+        self._code = cpu.compile_text(self.text, level)
+        weak = [circuit.type_of(w).weak for w in circuit.outputs]
+        self._run = _runner(self.plan, self._code, weak)
+
+    def __call__(self, *inputs: Any) -> list[Any]:
+        """The outputs, as computed by the machine code."""
+        return self._run(*inputs)
+
+
+def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., list[Any]]:
+    kinds = [x.kind for x in plan.inputs]
+    is_array = [isinstance(x, Buffer) for x in plan.inputs]
+    fixed = [_ready(array, b.kind) for b, array in plan.constants]
+    slots = "".join("q" if a else _GIVEN[k] for a, k in zip(is_array, kinds, strict=True))
+    pack = struct.Struct("=" + slots + "q" * len(fixed)).pack
+    makers = [_maker(x, w) for x, w in zip(plan.outputs, weak, strict=True)]
+    count, size = len(makers), plan.arena
+    make = ctypes.PYFUNCTYPE if _work(plan) < LONG else ctypes.CFUNCTYPE
+    core = make(ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p)(
+        code.address(CORE)
+    )
+    spare: list[Any] = []
+
+    def run(*inputs: Any, _alive: Any = code) -> list[Any]:
+        kept = [
+            _ready(x, k) if a else x for x, a, k in zip(inputs, is_array, kinds, strict=True)
+        ]
+        given = [_address(x) if a else x for x, a in zip(kept, is_array, strict=True)]
+        outputs = np.empty(count, np.int64)
+        arrays = []
+        for slot, maker in enumerate(makers):
+            arrays.append(maker.array())
+            if arrays[-1] is not None:
+                outputs[slot] = _address(arrays[-1])
+        arena = spare.pop() if spare else np.empty(size + 64, np.uint8)
+        begin = -(-_address(arena) // 64) * 64
+        core(pack(*given, *map(_address, fixed)), _address(outputs), begin)
+        spare.append(arena)
+        return [m.result(outputs, slot, a) for slot, (m, a) in enumerate(zip(makers, arrays, strict=True))]
+
+    return run
+
+
+_GIVEN = {"f": "d", "s": "d", "i": "q", "b": "?7x"}
+
+
+def _ready(x: Any, kind: str) -> Any:
+    """An array in row-major order, of the dtype the code reads."""
+    return np.ascontiguousarray(x, DTYPE_OF[kind])
+
+
+def _address(x: Any) -> int:
+    return int(x.__array_interface__["data"][0])
+
+
+def _work(plan: ArrayPlan) -> int:
+    sizes = [v.buffer.size for item in plan.items if hasattr(item, "views") for v in item.views()]
+    return sum(sizes)
+
+
+class _Maker:
+    """How one output is made: an array to fill, or a number to read."""
+
+    def __init__(self, kind: str, shape: tuple[int, ...] | None, weak: bool) -> None:
+        self.dtype = DTYPE_OF[kind]
+        self.shape = shape
+        self.box: Callable[[Any], Any] = _PYTHON[kind] if weak else self.dtype.type
+        self.is_real = kind in "fs"
+
+    def array(self) -> Any:
+        return None if self.shape is None else np.empty(self.shape, self.dtype)
+
+    def result(self, outputs: Any, slot: int, array: Any) -> Any:
+        if array is not None:
+            return array
+        number = outputs.view(np.float64)[slot] if self.is_real else outputs[slot]
+        return self.box(number)
+
+
+_PYTHON = {"f": float, "s": float, "i": int, "b": bool}
+
+
+def _maker(x: Any, weak: bool) -> _Maker:
+    if isinstance(x, View):
+        return _Maker(x.buffer.kind, x.shape, weak)
+    return _Maker(x.kind, None, weak)

@@ -1,0 +1,395 @@
+"""A loop nest as instructions: scalar loops outside, the innermost axis many numbers at a time.
+
+The lanes are 16 doubles or 32 singles on every machine: a processor with shorter vectors takes
+several instructions for each, and sums have the same partial sums everywhere. A last chunk that is
+not full is computed under a mask. Axes that lie one after the other are joined first.
+
+    folds of the innermost axis    one partial result a lane, joined by halves at its end
+    folds of the others            joined with memory, in the order of the loops
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from chainrule.backends.llvm.choose import MAXIMUM, MINIMUM
+from chainrule.backends.llvm.elementwise import ROWS
+from chainrule.backends.llvm.functions import STRAIGHT
+from chainrule.backends.llvm.lines import REAL, SINGLE, Lines
+from chainrule.backends.llvm.memory import Memory, Place
+from chainrule.backends.llvm.nests import Buffer, Fold, Nest, Shape, View, whole
+from chainrule.backends.llvm.plan import Step
+from chainrule.backends.llvm.shapes import collapsed
+from chainrule.backends.llvm.values import IR_TYPE, Value, as_kind
+
+Held = dict[str, Value]  # values of the plan by name, as they are called in the text
+LANES = {"single": 32, "double": 16}
+
+
+# ---- steps
+
+
+def apply(w: Lines, step: Step, held: Held) -> Value:
+    """The instructions of a step, in the precision it asks for."""
+    operands = [_in_precision(w, _held(x, held), step.real) for x in step.operands]
+    kind = step.value.kind
+    if step.real == "s":
+        with w.in_single():
+            made = ROWS[step.gate](w, "f" if kind in "fs" else kind, operands)
+    else:
+        made = ROWS[step.gate](w, kind, operands)
+    return Value(kind, made)
+
+
+def _in_precision(w: Lines, x: Value, real: str) -> Value:
+    """A real operand in the precision of its step; rows call reals of either kind "f"."""
+    if x.number is not None or x.kind not in "fs":
+        return x
+    if x.kind == real:
+        return Value("f", x.name)
+    how, ends = ("fptrunc", (REAL, SINGLE)) if real == "s" else ("fpext", (SINGLE, REAL))
+    return Value("f", w.convert(how, x.name, *ends))
+
+
+def _held(x: Value, held: Held) -> Value:
+    return x if x.number is not None else held[x.name]
+
+
+def text_of(w: Lines, kind: str, x: Value, held: Held) -> str:
+    """A value as text in a kind."""
+    x = _held(x, held)
+    if kind == "s":
+        with w.in_single():
+            return as_kind(w, "f", _in_precision(w, x, "s"))
+    return as_kind(w, kind, _in_precision(w, x, "f") if kind == "f" else x)
+
+
+# ---- folds
+
+_IDENTITY = {
+    "sum": -0.0, "dot": -0.0, "prod": 1.0, "max": -math.inf, "min": math.inf, "any": 0, "all": 1,
+}
+_LEAST = {"max": -(2**63), "min": 2**63 - 1}
+
+
+def identity(fold: Fold) -> Value:
+    """What joins with any number to give that number."""
+    number = _IDENTITY[fold.how]
+    if fold.value.kind == "i":
+        number = _LEAST.get(fold.how, int(number) if math.isfinite(number) else 0)
+    return Value(fold.value.kind, "", number if fold.value.kind in "fs" else int(number))
+
+
+def join(w: Lines, how: str, kind: str, x: str, y: str) -> str:
+    """Two results of a fold as one."""
+    operands = [Value("f" if kind == "s" else kind, n) for n in (x, y)]
+    row = _JOIN[how]
+    if kind != "s":
+        return row(w, kind, operands)
+    with w.in_single():
+        return row(w, "f", operands)
+
+
+def _added(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    x, y = (v.name for v in operands)
+    return w.add(x, y) if kind == "f" else w.whole("add", x, y)
+
+
+def _multiplied(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    x, y = (v.name for v in operands)
+    return w.mul(x, y) if kind == "f" else w.whole("mul", x, y)
+
+
+def _flags(how: str) -> Callable[[Lines, str, Sequence[Value]], str]:
+    return lambda w, kind, operands: w.flag(how, *(v.name for v in operands))
+
+
+_JOIN: dict[str, Callable[[Lines, str, Sequence[Value]], str]] = {
+    "sum": _added, "dot": _added, "prod": _multiplied, "max": MAXIMUM, "min": MINIMUM,
+    "any": _flags("or"), "all": _flags("and"),
+}
+
+
+def _taken_in(w: Lines, fold: Fold, total: str, held: Held, off: "Off") -> str:
+    """The total with one more term; lanes that are off leave it."""
+    kind = fold.value.kind
+    terms = [text_of(w, kind, x, held) for x in fold.sources]
+    if fold.how == "dot" and kind in "fs":
+        w.real_type = SINGLE if kind == "s" else REAL
+        made = w.fma(*terms, total)
+        w.real_type = REAL
+    elif fold.how == "dot":
+        made = w.whole("add", w.whole("mul", *terms), total)
+    else:
+        made = join(w, fold.how, kind, total, terms[0])
+    return made if off.mask is None else w.select(off.mask, made, total, IR_TYPE[kind])
+
+
+@dataclass(frozen=True, slots=True)
+class Off:
+    """The lanes that count: all of them, or those of a mask."""
+
+    mask: str | None = None
+
+
+# ---- nests
+
+
+def emit_nest(w: Lines, nest: Nest, held: Held, memory: Memory) -> None:
+    """The loops of a nest; numbers it folds to are held from here on."""
+    loops = _Loops(w, nest, held, memory)
+    loops.begin()
+    if 0 not in nest.shape:
+        loops.run()
+    loops.end()
+
+
+class _Loops:
+    """One nest being written."""
+
+    def __init__(self, w: Lines, nest: Nest, held: Held, memory: Memory) -> None:
+        self.w, self.nest, self.held, self.memory = w, nest, held, memory
+        views = [f.into or _nowhere(nest.shape) for f in nest.folds]
+        every = [*(x.view for x in nest.loads), *(v for _, v in nest.stores), *views]
+        self.shape, flat = collapsed(nest.shape, every)
+        loads, stores = len(nest.loads), len(nest.stores)
+        self.reads = flat[:loads]
+        self.writes = flat[loads : loads + stores]
+        self.targets = flat[loads + stores :]
+        self.lanes = 0 if not self.shape else LANES["single" if self._is_single() else "double"]
+        self.slots: dict[int, str] = {}  # of folds to a number, where loops stand outside
+
+    def _is_single(self) -> bool:
+        n = self.nest
+        kinds = {x.value.kind for x in n.loads} | {s.value.kind for s in n.steps}
+        kinds |= {x.kind for x, _ in n.stores} | {f.value.kind for f in n.folds}
+        return kinds <= {"s", "b"} and all(s.real == "s" for s in n.steps)
+
+    # ---- around the loops
+
+    def begin(self) -> None:
+        """Set what folds join with memory to their identity."""
+        for index, fold in enumerate(self.nest.folds):
+            if fold.into is not None:
+                buffer = fold.into.buffer
+                fill = Nest((buffer.size,), stores=[(identity(fold), whole(buffer, (buffer.size,)))])
+                if self._joins_memory(index) or 0 in self.nest.shape:
+                    emit_nest(self.w, fill, self.held, self.memory)
+            elif len(self.shape) > 1:
+                t = IR_TYPE[fold.value.kind]
+                self.slots[index] = self.w.line(f"alloca {t}, align 8")
+                start = text_of(self.w, fold.value.kind, identity(fold), {})
+                self.w.text.append(f"  store {t} {start}, ptr {self.slots[index]}, align 8")
+
+    def _joins_memory(self, index: int) -> bool:
+        """True where several places of the loops go into one of the target."""
+        strides = self.targets[index].strides
+        return 0 in strides[:-1] or (bool(strides) and strides[-1] != 0)
+
+    def end(self) -> None:
+        """Hold the numbers that folds gave."""
+        for index, fold in enumerate(self.nest.folds):
+            if fold.into is not None:
+                continue
+            kind = fold.value.kind
+            if index in self.slots:
+                made = self.w.line(f"load {IR_TYPE[kind]}, ptr {self.slots[index]}, align 8")
+                self.held[fold.value.name] = Value(kind, made)
+            elif 0 in self.nest.shape:
+                self.held[fold.value.name] = identity(fold)
+
+    # ---- the loops
+
+    def run(self) -> None:
+        """Loops over the outer axes, then the innermost."""
+        self.v = self.w.with_lanes(self.lanes, STRAIGHT) if self.lanes else self.w
+        self.inside = self._spread_numbers() if self.lanes else dict(self.held)
+        places: list[str] = []
+        ends: list[tuple[str, str, str, int]] = []
+        for n in self.shape[:-1]:
+            places.append(self._open(n, ends))
+        self._innermost(places)
+        for head, place, following, n in reversed(ends):
+            self._close(head, place, following, n)
+
+    def _open(self, n: int, ends: list[tuple[str, str, str, int]]) -> str:
+        """Begin a loop over n places; the name of the place."""
+        w = self.w
+        before, head, following = w.label("before"), w.label("loop"), w.label("next")
+        place, step = f"%.{head}", f"%.{following}"
+        w.text += [f"  br label %{before}", f"{before}:", f"  br label %{head}", f"{head}:",
+                   f"  {place} = phi i64 [ 0, %{before} ], [ {step}, %{following} ]"]
+        ends.append((head, place, following, n))
+        return place
+
+    def _close(self, head: str, place: str, following: str, n: int) -> None:
+        w, step, done = self.w, f"%.{following}", self.w.label("done")
+        w.text += [f"  br label %{following}", f"{following}:",
+                   f"  {step} = add nuw nsw i64 {place}, 1"]
+        more = w.line(f"icmp ult i64 {step}, {n}")
+        w.text += [f"  br i1 {more}, label %{head}, label %{done}", f"{done}:"]
+
+    def _spread_numbers(self) -> Held:
+        """Numbers made outside, in every lane."""
+        made = {x.value.name for x in self.nest.loads} | {s.value.name for s in self.nest.steps}
+        used = [x for s in self.nest.steps for x in s.operands]
+        used += [x for x, _ in self.nest.stores]
+        used += [x for f in self.nest.folds for x in f.sources]
+        found: Held = {}
+        for x in used:
+            if x.number is None and x.name not in made and x.name not in found:
+                found[x.name] = self._spread(self.held[x.name])
+        return found
+
+    def _spread(self, x: Value) -> Value:
+        if x.number is not None:
+            return x
+        return Value(x.kind, self.v_spread(IR_TYPE[x.kind], x.name))
+
+    def v_spread(self, element: str, name: str) -> str:
+        """One number in every lane."""
+        t = self.v.many(element)
+        one = self.w.line(f"insertelement {t} poison, {element} {name}, i32 0")
+        mask = f"<{self.lanes} x i32> zeroinitializer"
+        return self.w.line(f"shufflevector {t} {one}, {t} poison, {mask}")
+
+    def _innermost(self, places: Sequence[str]) -> None:
+        """The innermost axis: full chunks in a loop, then what is left under a mask."""
+        at = [self.memory.place(self.w, v, places) for v in (*self.reads, *self.writes, *self.targets)]
+        self.read_at = at[: len(self.reads)]
+        self.write_at = at[len(self.reads) : len(self.reads) + len(self.writes)]
+        self.target_at = at[len(self.reads) + len(self.writes) :]
+        if not self.shape:
+            totals = self._chunk(None, "0", Off(), self._starts())
+        else:
+            steady = {
+                i: Value(x.value.kind, self.v_spread(
+                    IR_TYPE[x.value.kind], self.memory.load_one(self.w, self.read_at[i])))
+                for i, x in enumerate(self.nest.loads)
+                if self.reads[i].strides[-1] == 0 and x.table is None
+            }
+            totals = self._chunks(steady)
+        self._deliver(totals)
+
+    def _starts(self) -> dict[int, str]:
+        """The identities of the folds that are kept in registers."""
+        return {
+            i: text_of(self.v, f.value.kind, identity(f), {})
+            for i, f in enumerate(self.nest.folds) if self._in_register(i)
+        }
+
+    def _in_register(self, index: int) -> bool:
+        strides = self.targets[index].strides
+        return not strides or strides[-1] == 0
+
+    def _chunks(self, steady: dict[int, Value]) -> dict[int, str]:
+        n = self.shape[-1]
+        full, rest = divmod(n, self.lanes)
+        totals = self._starts()
+        if full == 1:
+            totals = self._chunk(steady, "0", Off(), totals)
+        elif full:
+            totals = self._loop(steady, full, totals)
+        if rest:
+            flags = ", ".join(f"i1 {str(lane < rest).lower()}" for lane in range(self.lanes))
+            totals = self._chunk(steady, str(full * self.lanes), Off(f"<{flags}>"), totals)
+        return totals
+
+    def _loop(self, steady: dict[int, Value], full: int, starts: dict[int, str]) -> dict[int, str]:
+        """Full chunks: one body, its totals carried round."""
+        w = self.w
+        before, head, done = w.label("before"), w.label("chunk"), w.label("done")
+        place, step = f"%.{head}", f"%.next.{head}"
+        w.text += [f"  br label %{before}", f"{before}:", f"  br label %{head}", f"{head}:"]
+        mark = len(w.text)
+        carried = {i: f"%.total{i}.{head}" for i in starts}
+        totals = self._chunk(steady, place, Off(), carried)
+        last = self._current_block(mark, head)
+        w.text.append(f"  {step} = add nuw nsw i64 {place}, {self.lanes}")
+        more = w.line(f"icmp ult i64 {step}, {full * self.lanes}")
+        w.text += [f"  br i1 {more}, label %{head}, label %{done}", f"{done}:"]
+        phis = [f"  {place} = phi i64 [ 0, %{before} ], [ {step}, %{last} ]"]
+        for i, name in carried.items():
+            t = self.v.many(IR_TYPE[self.nest.folds[i].value.kind])
+            phis.append(f"  {name} = phi {t} [ {starts[i]}, %{before} ], [ {totals[i]}, %{last} ]")
+        w.text[mark:mark] = phis
+        return totals
+
+    def _current_block(self, mark: int, head: str) -> str:
+        """The label of the block that the text ends in."""
+        for line in reversed(self.w.text[mark:]):
+            if line.endswith(":") and not line.startswith(" "):
+                return line[:-1]
+        return head
+
+    def _chunk(
+        self, steady: dict[int, Value] | None, place: str, off: Off, totals: dict[int, str]
+    ) -> dict[int, str]:
+        """One chunk: loads, steps, stores, folds."""
+        w, held, memory = self.v, dict(self.inside), self.memory
+        for i, x in enumerate(self.nest.loads):
+            if steady is not None and i in steady:
+                held[x.value.name] = steady[i]
+            elif x.table is not None:
+                table = text_of(w, "i", x.table, held)
+                held[x.value.name] = memory.load_by_table(w, self.read_at[i], table, off.mask)
+            else:
+                held[x.value.name] = memory.load(w, self.read_at[i], place, off.mask)
+        for s in self.nest.steps:
+            held[s.value.name] = apply(w, s, held)
+        for (x, _), at in zip(self.nest.stores, self.write_at, strict=True):
+            memory.store(w, at, place, text_of(w, at.kind, x, held), off.mask)
+        new = dict(totals)
+        for i, f in enumerate(self.nest.folds):
+            if i in totals:
+                new[i] = _taken_in(w, f, totals[i], held, off)
+            else:
+                at = self.target_at[i]
+                before = memory.load(w, at, place, off.mask)
+                made = _taken_in(w, f, before.name, held, Off())
+                memory.store(w, at, place, made, off.mask)
+        return new
+
+    # ---- results of folds
+
+    def _deliver(self, totals: dict[int, str]) -> None:
+        """Partial results joined by halves, then with memory or as a number."""
+        for i, total in totals.items():
+            f = self.nest.folds[i]
+            kind, t = f.value.kind, IR_TYPE[f.value.kind]
+            number = self._joined(f, total) if self.lanes else total
+            if f.into is not None:
+                at = self.target_at[i]
+                if self._joins_memory(i):
+                    number = join(self.w, f.how, kind, self.memory.load_one(self.w, at), number)
+                self.memory.store_one(self.w, at, number)
+            elif i in self.slots:
+                before = self.w.line(f"load {t}, ptr {self.slots[i]}, align 8")
+                number = join(self.w, f.how, kind, before, number)
+                self.w.text.append(f"  store {t} {number}, ptr {self.slots[i]}, align 8")
+            else:
+                self.held[f.value.name] = Value(kind, number)
+
+    def _joined(self, fold: Fold, total: str) -> str:
+        """All lanes of a total as one, by halves."""
+        kind, element, lanes = fold.value.kind, IR_TYPE[fold.value.kind], self.lanes
+        while lanes > 1:
+            half, t = lanes // 2, f"<{lanes} x {element}>"
+            low, high = (
+                self.w.line(
+                    f"shufflevector {t} {total}, {t} poison, <{half} x i32> "
+                    f"<{', '.join(f'i32 {k}' for k in range(first, first + half))}>"
+                )
+                for first in (0, half)
+            )
+            total = join(self.w.with_lanes(half, STRAIGHT), fold.how, kind, low, high)
+            lanes = half
+        return self.w.line(f"extractelement <1 x {element}> {total}, i32 0")
+
+
+def _nowhere(shape: Shape) -> View:
+    """Stands for the target of a fold to a number."""
+    return View(_NO_BUFFER, shape, (0,) * len(shape))
+
+
+_NO_BUFFER = Buffer("", "f", 0, "arena")

@@ -1,0 +1,164 @@
+"""Reading and writing the numbers of views: whole vectors where they lie side by side, else one
+place a lane. Flags take a byte each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chainrule.backends.llvm.lines import FLAG, REAL, SINGLE, WHOLE, Lines
+from chainrule.backends.llvm.nests import BYTES, Buffer, View
+from chainrule.backends.llvm.values import IR_TYPE, Value
+
+IN_MEMORY = {"f": REAL, "s": SINGLE, "i": WHOLE, "b": "i8"}
+_SUFFIX = {"f": "f64", "s": "f32", "i": "i64", "b": "i8"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the innermost axis of a view begins, and the step from each number to the next."""
+
+    kind: str
+    pointer: str  # of the buffer
+    offset: str  # in elements
+    stride: int
+
+
+class Memory:
+    """The buffers of a plan, as the pointers the text has for them."""
+
+    def __init__(self) -> None:
+        self.pointers: dict[Buffer, str] = {}
+
+    def place(self, w: Lines, view: View, places: Sequence[str]) -> Place:
+        """Where a view stands at the places of the outer loops."""
+        if not view.buffer.name:  # the target of a fold to a number
+            return Place("f", "null", "0", 0)
+        offset = str(view.offset)
+        for at, stride in zip(places, view.strides, strict=False):
+            if stride:
+                moved = at if stride == 1 else w.line(f"mul nsw i64 {at}, {stride}")
+                offset = moved if offset == "0" else w.line(f"add nsw i64 {offset}, {moved}")
+        stride = view.strides[-1] if view.strides else 0
+        return Place(view.buffer.kind, self.pointers[view.buffer], offset, stride)
+
+    # ---- one number
+
+    def load_one(self, w: Lines, at: Place) -> str:
+        """The first number of a place."""
+        t = IN_MEMORY[at.kind]
+        pointer = w.line(f"getelementptr {t}, ptr {at.pointer}, i64 {at.offset}")
+        value = w.line(f"load {t}, ptr {pointer}, align {BYTES[at.kind]}")
+        return w.line(f"icmp ne i8 {value}, 0") if at.kind == "b" else value
+
+    def store_one(self, w: Lines, at: Place, value: str) -> None:
+        """Set the first number of a place."""
+        t = IN_MEMORY[at.kind]
+        if at.kind == "b":
+            value = w.line(f"zext i1 {value} to i8")
+        pointer = w.line(f"getelementptr {t}, ptr {at.pointer}, i64 {at.offset}")
+        w.text.append(f"  store {t} {value}, ptr {pointer}, align {BYTES[at.kind]}")
+
+    # ---- a chunk of them
+
+    def load(self, w: Lines, at: Place, place: str, mask: str | None) -> Value:
+        """The numbers at a place of the innermost axis, one a lane."""
+        if not w.lanes:
+            return Value(at.kind, self.load_one(w, at))
+        if at.stride == 1:
+            made = self._load_side_by_side(w, at, place, mask)
+        else:
+            made = self._gather(w, at, self._indices(w, at, place), mask)
+        return Value(at.kind, _as_flags(w, made) if at.kind == "b" else made)
+
+    def _load_side_by_side(self, w: Lines, at: Place, place: str, mask: str | None) -> str:
+        pointer, t = self._pointer(w, at, place), w.many(IN_MEMORY[at.kind])
+        if mask is None:
+            return w.line(f"load {t}, ptr {pointer}, align {BYTES[at.kind]}")
+        name = f"llvm.masked.load.v{w.lanes}{_SUFFIX[at.kind]}.p0"
+        flags = w.many(FLAG)
+        w.intrinsics.add(f"declare {t} @{name}(ptr, i32, {flags}, {t})")
+        return w.line(
+            f"call {t} @{name}(ptr {pointer}, i32 {BYTES[at.kind]}, {flags} {mask}, "
+            f"{t} zeroinitializer)"
+        )
+
+    def load_by_table(self, w: Lines, at: Place, table: str, mask: str | None) -> Value:
+        """Numbers at the places of a buffer that a table counts from 1; 0 where it says 0."""
+        wanted = w.compare_whole("ne", table, 0)
+        index = w.whole("sub", table, 1)
+        if w.lanes:
+            there = wanted if mask is None else w.flag("and", wanted, mask)
+            made = self._gather(w, at, index, there)
+            return Value(at.kind, _as_flags(w, made) if at.kind == "b" else made)
+        safe = w.select_whole(wanted, index, 0)
+        one = self.load_one(w, Place(at.kind, at.pointer, safe, 0))
+        zero = {"f": "0.0", "s": "0.0", "i": "0", "b": "false"}[at.kind]
+        return Value(at.kind, w.select(wanted, one, zero, IR_TYPE[at.kind]))
+
+    def store(self, w: Lines, at: Place, place: str, value: str, mask: str | None) -> None:
+        """Set the numbers at a place of the innermost axis."""
+        if not w.lanes:
+            return self.store_one(w, at, value)
+        t = w.many(IN_MEMORY[at.kind])
+        if at.kind == "b":
+            value = w.line(f"zext {w.many(FLAG)} {value} to {t}")
+        if at.stride != 1:
+            return self._scatter(w, at, self._indices(w, at, place), value, mask)
+        pointer, flags = self._pointer(w, at, place), w.many(FLAG)
+        if mask is None:
+            w.text.append(f"  store {t} {value}, ptr {pointer}, align {BYTES[at.kind]}")
+            return None
+        name = f"llvm.masked.store.v{w.lanes}{_SUFFIX[at.kind]}.p0"
+        w.intrinsics.add(f"declare void @{name}({t}, ptr, i32, {flags})")
+        w.text.append(
+            f"  call void @{name}({t} {value}, ptr {pointer}, i32 {BYTES[at.kind]}, {flags} {mask})"
+        )
+        return None
+
+    def _pointer(self, w: Lines, at: Place, place: str) -> str:
+        offset = at.offset
+        if place != "0":
+            offset = place if offset == "0" else w.line(f"add nsw i64 {offset}, {place}")
+        return w.line(f"getelementptr {IN_MEMORY[at.kind]}, ptr {at.pointer}, i64 {offset}")
+
+    # ---- one place a lane
+
+    def _indices(self, w: Lines, at: Place, place: str) -> str:
+        """Elements to go from the buffer's begin, for each lane."""
+        start = at.offset
+        if place != "0":
+            ahead = w.line(f"mul nsw i64 {place}, {at.stride}")
+            start = w.line(f"add nsw i64 {start}, {ahead}")
+        t = w.many(WHOLE)
+        one = w.line(f"insertelement {t} poison, i64 {start}, i32 0")
+        all_ = w.line(f"shufflevector {t} {one}, {t} poison, <{w.lanes} x i32> zeroinitializer")
+        steps = ", ".join(f"i64 {lane * at.stride}" for lane in range(w.lanes))
+        return w.whole("add", all_, f"<{steps}>")
+
+    def _pointers(self, w: Lines, at: Place, indices: str) -> str:
+        return w.line(
+            f"getelementptr {IN_MEMORY[at.kind]}, ptr {at.pointer}, {w.many(WHOLE)} {indices}"
+        )
+
+    def _gather(self, w: Lines, at: Place, indices: str, mask: str | None) -> str:
+        t, flags, pointers = w.many(IN_MEMORY[at.kind]), w.many(FLAG), w.many("ptr")
+        name = f"llvm.masked.gather.v{w.lanes}{_SUFFIX[at.kind]}.v{w.lanes}p0"
+        w.intrinsics.add(f"declare {t} @{name}({pointers}, i32, {flags}, {t})")
+        where, mask = self._pointers(w, at, indices), mask or w.spread(FLAG, "true")
+        return w.line(
+            f"call {t} @{name}({pointers} {where}, i32 {BYTES[at.kind]}, {flags} {mask}, "
+            f"{t} zeroinitializer)"
+        )
+
+    def _scatter(self, w: Lines, at: Place, indices: str, value: str, mask: str | None) -> None:
+        t, flags, pointers = w.many(IN_MEMORY[at.kind]), w.many(FLAG), w.many("ptr")
+        name = f"llvm.masked.scatter.v{w.lanes}{_SUFFIX[at.kind]}.v{w.lanes}p0"
+        w.intrinsics.add(f"declare void @{name}({t}, {pointers}, i32, {flags})")
+        where, mask = self._pointers(w, at, indices), mask or w.spread(FLAG, "true")
+        w.text.append(
+            f"  call void @{name}({t} {value}, {pointers} {where}, i32 {BYTES[at.kind]}, "
+            f"{flags} {mask})"
+        )
+
+
+def _as_flags(w: Lines, made: str) -> str:
+    return w.line(f"icmp ne {w.many('i8')} {made}, zeroinitializer")

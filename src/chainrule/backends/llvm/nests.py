@@ -1,0 +1,196 @@
+"""The records of a plan for arrays: buffers, views of them, and what is done in which order.
+
+    nest [64, 100]                    one loop nest over an iteration space
+      h = load b0[i*100 + j]            views: strides in elements, 0 along axes spread over
+      z = maximum(h, 0)                 steps, as in the plan of numbers
+      store z b3[i*100 + j]
+      fold sum z -> b4[j]               folds: sums and their kind, over axes the target lacks
+
+A view is (buffer, shape, strides, offset), all in elements; flags take a byte each in memory.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Any, Literal
+
+import numpy as np
+
+from chainrule.backends.llvm.plan import Step
+from chainrule.backends.llvm.values import Value
+
+Shape = tuple[int, ...]
+Role = Literal["input", "constant", "output", "arena"]
+BYTES = {"f": 8, "s": 4, "i": 8, "b": 1}
+KIND_OF = {"float64": "f", "float32": "s", "int64": "i", "bool": "b"}
+DTYPE_OF = {kind: np.dtype(name) for name, kind in KIND_OF.items()}
+
+
+@dataclass(slots=True, eq=False)
+class Buffer:
+    """Memory for the numbers of an array; `place` is its slot, or its offset in the arena."""
+
+    name: str
+    kind: str
+    size: int
+    role: Role
+    place: int = -1
+
+    @property
+    def bytes(self) -> int:
+        """How much memory it takes."""
+        return self.size * BYTES[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Numbers of a buffer seen as an array; strides and offset in elements."""
+
+    buffer: Buffer
+    shape: Shape
+    strides: Shape
+    offset: int = 0
+
+    @property
+    def is_contiguous(self) -> bool:
+        """True for row-major order without gaps, wherever it begins."""
+        return self.strides == row_major(self.shape) or 0 in self.shape
+
+    def spread(self, shape: Shape) -> "View":
+        """The view broadcast to a shape."""
+        lead = len(shape) - len(self.shape)
+        strides = tuple(
+            0 if i < lead or (self.shape[i - lead] == 1 and n != 1) else self.strides[i - lead]
+            for i, n in enumerate(shape)
+        )
+        return replace(self, shape=shape, strides=strides)
+
+    def __str__(self) -> str:
+        axes = [f"{s}*{'ijklmnopq'[i % 9]}" for i, s in enumerate(self.strides) if s]
+        return f"{self.buffer.name}[{' + '.join([*axes, *([str(self.offset)] * bool(self.offset))])}]"
+
+
+def row_major(shape: Shape) -> Shape:
+    """Strides of an array without gaps; 0 along axes of one number."""
+    return tuple(
+        0 if n == 1 else prod(shape[i + 1 :]) for i, n in enumerate(shape)
+    )
+
+
+def whole(buffer: Buffer, shape: Shape) -> View:
+    """A view of all of a buffer."""
+    return View(buffer, shape, row_major(shape))
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A number read from memory: at its place in a view, or at the place a table has there.
+
+    table: a value that counts the places of the buffer from 1; where it is 0, the number is 0.
+    """
+
+    value: Value
+    view: View
+    table: Value | None = None
+
+    def __str__(self) -> str:
+        if self.table is None:
+            return f"{self.value} = load {self.view}"
+        return f"{self.value} = load {self.view.buffer.name} at {self.table}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Numbers added up, or otherwise joined, along the axes where the target has stride 0.
+
+    how: sum, prod, max, min, any, all; or dot, the sum of products of two sources. into: the
+    target in memory, or None where all axes are folded and `value` holds the result.
+    """
+
+    how: str
+    sources: tuple[Value, ...]
+    value: Value
+    into: View | None
+
+    def __str__(self) -> str:
+        said = f"fold {self.how} {', '.join(map(str, self.sources))}"
+        return f"{said} -> {self.into or self.value}"
+
+
+@dataclass(slots=True, eq=False)
+class Nest:
+    """A loop nest over one iteration space, its body straight."""
+
+    shape: Shape
+    loads: list[Load] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    stores: list[tuple[Value, View]] = field(default_factory=list)
+    folds: list[Fold] = field(default_factory=list)
+
+    def views(self) -> list[View]:
+        """Every view it reads or writes."""
+        return [*(x.view for x in self.loads), *(v for _, v in self.stores),
+                *(f.into for f in self.folds if f.into is not None)]
+
+    def __str__(self) -> str:
+        lines = [*map(str, self.loads), *map(str, self.steps),
+                 *(f"store {x} {v}" for x, v in self.stores), *map(str, self.folds)]
+        return "\n    ".join([f"nest {list(self.shape)}", *lines])
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """out = x @ y of matrices, by BLAS."""
+
+    x: View
+    y: View
+    out: View
+
+    def views(self) -> list[View]:
+        """Every view it reads or writes."""
+        return [self.x, self.y, self.out]
+
+    def __str__(self) -> str:
+        (m, k), n = self.x.shape, self.y.shape[1]
+        return f"product {self.out} = {self.x} @ {self.y}  [{m}, {k}] @ [{k}, {n}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """One number of an array, read outside of loops."""
+
+    value: Value
+    view: View
+
+    def views(self) -> list[View]:
+        """What it reads."""
+        return [self.view]
+
+    def __str__(self) -> str:
+        return f"{self.value} = fetch {self.view}"
+
+
+Item = Nest | Product | Fetch | Step
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayPlan:
+    """Inputs, items in order, outputs; the memory they need."""
+
+    title: str
+    inputs: tuple[Value | Buffer, ...]
+    constants: tuple[tuple[Buffer, Any], ...]  # arrays read at each call, beside the inputs
+    items: tuple[Item, ...]
+    outputs: tuple[Value | View, ...]
+    arena: int  # bytes
+
+    def __str__(self) -> str:
+        given = ", ".join(x.name for x in self.inputs)
+        got = ", ".join(str(x) if isinstance(x, Value) else x.buffer.name for x in self.outputs)
+        head = f"plan {self.title}: {given} -> {got}; {self.arena:,} bytes between"
+        return "\n  ".join([head, *map(str, self.items)])
+
+
+def folded_away(target: Sequence[int], shape: Shape) -> bool:
+    """True where a target of these strides lacks an axis of the space."""
+    return any(s == 0 and n != 1 for s, n in zip(target, shape, strict=True))
