@@ -12,7 +12,7 @@ import chainrule as cr
 from bench.eager import staged
 from bench.harness import compare, duration, peer
 from chainrule.api.jit import jit
-from chainrule.backends.llvm.call import Compiled
+from chainrule.backends.llvm.call import CompiledNumbers
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import Circuit
 from chainrule.circuit.record import BY_NAME
@@ -147,11 +147,11 @@ def mixed(gates: int) -> Circuit:
 
 def _compile_times(rounds: int) -> None:
     print("compile, circuit to callable (codegen level 1, no passes):")
-    Compiled(mixed(5))  # the first loads llvmlite
+    CompiledNumbers(mixed(5))  # the first loads llvmlite
     for gates in (20, 200, 1600):
         circuit = mixed(gates)
-        seconds = median(_seconds(lambda c=circuit: Compiled(c)) for _ in range(rounds))
-        steps = len(Compiled(circuit).plan.steps)
+        seconds = median(_seconds(lambda c=circuit: CompiledNumbers(c)) for _ in range(rounds))
+        steps = len(CompiledNumbers(circuit).plan.steps)
         print(f"  {steps:5} gates  {duration(seconds):>8}  {seconds / steps * 1e6:5.0f} us a gate")
     print()
 
@@ -183,7 +183,7 @@ def _errors(count: int) -> None:
     ):
         b = Builder(name)
         inputs = [Handle(b, b.input(TYPES[FLOAT], n)) for n in gate.inputs]
-        machine = Compiled(b.build([gate(*inputs).wire]))
+        machine = CompiledNumbers(b.build([gate(*inputs).wire]))
         with mpmath.workprec(200), np.errstate(all="ignore"):
             true = [ours(*map(mpmath.mpf, map(float, p))) for p in points]
             found = [_error(machine(*p)[0], t) for p, t in zip(points, true, strict=True)]

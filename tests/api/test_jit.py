@@ -274,10 +274,9 @@ def test_builtin_max_is_a_decision():
 @pytest.mark.parametrize(
     ("f", "args", "reason"),
     [
-        (lambda x: x * 2, (np.ones(3),), r"an array of shape \(3,\)"),
-        (lambda x: x * np.ones(3), (2.0,), r"returned an array of shape \(3,\)"),
-        (lambda x: (x * np.ones(3)).sum(), (2.0,), r"multiply works on an array"),
-        (lambda x: x * 2, (np.float32(2),), r"float32"),
+        (lambda x: x * 2, (np.float16(2),), r"float16"),
+        (lambda x: x[np.nonzero(x > 1)], (np.ones(3),), r"nonzero"),
+        (lambda x: np.ones(3), (2.0,), r"returned a ndarray of its own"),
         (lambda x: [x] * int(x), (2.0,), r"int\(x\)"),
         (lambda x: {1} and x, ({2},), r"an argument is a set"),
     ],
@@ -329,5 +328,5 @@ def test_errors_of_the_function_pass_through():
 
 
 def test_compile_says_what_is_unsupported():
-    with pytest.raises(UnsupportedError, match="array of shape"):
-        jit(lambda x: x * 2).compile(np.ones(3))
+    with pytest.raises(UnsupportedError, match="float16"):
+        jit(lambda x: x * 2).compile(np.ones(3, np.float16))

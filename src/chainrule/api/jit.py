@@ -20,9 +20,19 @@ from functools import update_wrapper
 from types import MethodType
 from typing import Any
 
-from chainrule.api.inputs import is_real
-from chainrule.api.recorded import FIXED, NUMBERS, Recorded, check_same, is_of, obstacle, record
-from chainrule.backends.llvm.call import Compiled
+import numpy as np
+
+from chainrule.api.recorded import (
+    FIXED,
+    NUMBERS,
+    Recorded,
+    check_same,
+    is_input,
+    is_of,
+    obstacle,
+    record,
+)
+from chainrule.backends.llvm.compiled import Compiled, compiled
 from chainrule.backends.numpy import compile_source
 from chainrule.errors import ChainruleWarning, TraceError, UnsupportedError
 from chainrule.trace.names import with_names
@@ -54,8 +64,8 @@ class Jitted:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What f returns for these arguments."""
-        if not kwargs:  # the short way, for plain numbers
-            entry = self._entries.get(tuple(map(type, args)))
+        if not kwargs:  # the short way, for plain numbers and arrays
+            entry = self._entries.get(tuple(map(_leaf_key, args)))
             if entry is not None and entry.run is not None:
                 return entry.run(*args)
         return self._call(args, kwargs)
@@ -92,7 +102,7 @@ class Jitted:
             if why is not None:
                 return self._eagerly(entry, why, args, kwargs)
         assert entry.run is not None
-        return entry.run(*[x for x in leaves if is_real(x)])
+        return entry.run(*[x for x in leaves if is_input(x)])
 
     def _entry(self, key: Any) -> Entry:
         with self._lock:
@@ -126,7 +136,7 @@ class Jitted:
                 return why
             check_same(first, second, self._name)
             circuit = with_names(second.circuit, second.trace)
-            entry.compiled = Compiled(circuit)
+            entry.compiled = compiled(circuit)
             entry.run = entry.compiled.delivering(_deliverer(second, entry.compiled))
         except UnsupportedError as error:
             return error
@@ -174,22 +184,23 @@ def _signature(
     args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Sequence[Any], Any, Exception | None]:
     """The leaves of the arguments, the key they give, and why they cannot be compiled for."""
-    if not kwargs and all(x.__class__ in NUMBERS for x in args):
-        return args, tuple([x.__class__ for x in args]), None
+    if not kwargs and all(x.__class__ in NUMBERS or x.__class__ is np.ndarray for x in args):
+        return args, tuple(map(_leaf_key, args)), None
     import optree
 
     given: Any = (args, kwargs)
     leaves, spec = optree.tree_flatten(given, none_is_leaf=True)
     for x in leaves:
-        if getattr(x, "shape", ()) != () and not isinstance(x, Traced):
-            return leaves, None, UnsupportedError(
-                f"machine code is for numbers so far; an argument is an array of shape {x.shape}"
-            )
-        if not (is_real(x) or isinstance(x, FIXED)):
+        if not (is_input(x) or isinstance(x, FIXED)):
             return leaves, None, UnsupportedError(
                 f"an argument is a {type(x).__name__}, whose contents may change between calls"
             )
-    return leaves, (spec, *((x.__class__, None if is_real(x) else x) for x in leaves)), None
+    return leaves, (spec, *((_leaf_key(x), None if is_input(x) else x) for x in leaves)), None
+
+
+def _leaf_key(x: Any) -> Any:
+    """What compiled code depends on in an argument: its class, for arrays their shape and dtype."""
+    return (x.shape, x.dtype) if isinstance(x, np.ndarray) else x.__class__
 
 
 # ---- results
@@ -203,7 +214,7 @@ def _deliverer(recorded: Recorded, compiled: Compiled) -> Callable[[Sequence[Any
     if source is not None:
         return compile_source(f"def deliver(v):\n    return {source}\n", "deliver")
     return lambda v: recorded.spec.unflatten(
-        [x.box(v[x.index]) if isinstance(x, _Slot) else x for x in slots]
+        [x.boxed(v) if isinstance(x, _Slot) else x for x in slots]
     )
 
 
@@ -212,7 +223,12 @@ class _Slot:
     """The place of one output in the result."""
 
     index: int
-    box: Callable[[Any], Any]
+    box: Callable[[Any], Any] | None  # None: it is of its class already
+
+    def boxed(self, outputs: Sequence[Any]) -> Any:
+        """The output, of its own class."""
+        value = outputs[self.index]
+        return value if self.box is None else self.box(value)
 
 
 def _source(tree: Any) -> str | None:
@@ -233,7 +249,7 @@ def _source(tree: Any) -> str | None:
 
 
 def _boxed(slot: _Slot) -> str:
-    if slot.box is float or slot.box is int:
+    if slot.box in (float, int, None):
         return f"v[{slot.index}]"  # as it was unpacked
     name = slot.box.__name__
     return f"{name if slot.box is bool else f'np.{name}'}(v[{slot.index}])"

@@ -39,7 +39,7 @@ class Recorded:
 
 
 def record(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recorded:
-    """Call f with every real number in its arguments traced."""
+    """Call f with every real number and array in its arguments traced."""
     import optree
 
     trace = Trace()
@@ -61,12 +61,23 @@ def record(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any])
 
 
 def _lift(trace: Trace, value: Any, names: Sequence[str], path: Sequence[Any]) -> Any:
-    if not is_real(value):
+    if not is_input(value):
         return value
     side, key, *rest = path  # (args, position) or (kwargs, name), then the way inside
     name = leaf_name(names[key] if side == 0 else str(key), rest)
-    value = as_input(value, name)
+    value = as_input(value, name) if is_real(value) else _read_only(value)
     return traced(trace, trace.input(value, name), value)
+
+
+def is_input(x: Any) -> bool:
+    """True for what compiled code is given at each call: real numbers, and arrays of any numbers."""
+    return is_real(x) or (isinstance(x, np.ndarray) and x.shape != () and x.dtype.kind in "iub")
+
+
+def _read_only(x: Any) -> Any:
+    view = x.view(np.ndarray)
+    view.flags.writeable = False
+    return view
 
 
 def is_of(x: Any, trace: Trace) -> bool:
@@ -89,11 +100,11 @@ def obstacle(recorded: Recorded) -> Exception | None:
         )
     for x in recorded.leaves:
         value = plain(x, recorded.trace)
-        if isinstance(x, Traced) and x.shape == ():
-            continue
-        if not isinstance(value, (*NUMBERS, *FIXED)):
-            what = f"an array of shape {x.shape}" if isinstance(x, Traced) else type(x).__name__
-            return UnsupportedError(f"machine code returns numbers; the function returned {what}")
+        if not isinstance(x, Traced) and not isinstance(value, (*NUMBERS, *FIXED)):
+            return UnsupportedError(
+                "machine code returns numbers and arrays that it computes; the function returned "
+                f"a {type(x).__name__} of its own"
+            )
     return None
 
 
@@ -126,6 +137,8 @@ def _stages(recorded: Recorded) -> tuple[Any, ...]:
 
 
 def _is_same(x: Any, y: Any) -> bool:
+    if x is y:
+        return True  # an array read at each call, whatever it holds then
     if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
         return x.dtype == y.dtype and x.shape == y.shape and x.tobytes() == y.tobytes()
     return x.__class__ is y.__class__ and repr(x) == repr(y)  # tells -0.0 from 0.0, keeps nan

@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from chainrule.backends.llvm.call import Compiled
+from chainrule.backends.llvm.call import CompiledNumbers
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.types import FLOAT, TYPES
 from chainrule.gates.handle import Handle
@@ -20,7 +20,7 @@ def gate_circuit(gate, types, attrs):
 def compiled_gate(gate, *, count=None, level=1, attrs=None):
     """The gate on Python floats as machine code: numbers -> number."""
     types = [TYPES[FLOAT]] * (count or len(gate.inputs))
-    compiled = Compiled(gate_circuit(gate, types, attrs or {}), level)
+    compiled = CompiledNumbers(gate_circuit(gate, types, attrs or {}), level)
     return lambda *operands: compiled(*operands)[0]
 
 

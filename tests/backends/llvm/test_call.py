@@ -8,7 +8,7 @@ from threading import Barrier
 import numpy as np
 import pytest
 
-from chainrule.backends.llvm.call import Compiled
+from chainrule.backends.llvm.call import CompiledNumbers
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.types import FLOAT, TYPES, Type
 from chainrule.errors import InputError
@@ -21,7 +21,7 @@ STRONG = Type((), np.dtype(np.float64))
 def product(*kinds):
     b = Builder("product")
     x, y = (Handle(b, b.input(t, n)) for t, n in zip(kinds, "xy", strict=True))
-    return Compiled(b.build([(x * y).wire, (x > y).wire]))
+    return CompiledNumbers(b.build([(x * y).wire, (x > y).wire]))
 
 
 def test_outputs_are_of_the_circuits_types():
@@ -46,14 +46,14 @@ def test_an_output_may_be_an_input_or_a_constant():
     b = Builder("f")
     x = b.input(TYPES[FLOAT], "x")
     constants = [b.constant(v) for v in (2, True, np.float64(0.5), float("inf"))]
-    got = Compiled(b.build([x, x, *constants]))(1.5)
+    got = CompiledNumbers(b.build([x, x, *constants]))(1.5)
     assert got == [1.5, 1.5, 2, True, 0.5, float("inf")]
     assert list(map(type, got)) == [float, float, int, bool, np.float64, float]
 
 
 def test_a_circuit_without_inputs():
     b = Builder("f")
-    assert Compiled(b.build([b.constant(2.0)]))() == [2.0]
+    assert CompiledNumbers(b.build([b.constant(2.0)]))() == [2.0]
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def quick_switches():
 def test_eight_threads_call_the_same_code():
     b = Builder("f")
     x, y = (Handle(b, b.input(TYPES[FLOAT], n)) for n in "xy")
-    run = Compiled(b.build([(exp(x) * y).wire, (x - y).wire, x.wire]))
+    run = CompiledNumbers(b.build([(exp(x) * y).wire, (x - y).wire, x.wire]))
     inputs = [(i / 100, i + 0.5) for i in range(500)]
     alone = [run(*i) for i in inputs]
     start = Barrier(8)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule.backends.llvm import functions
-from chainrule.backends.llvm.call import Compiled
+from chainrule.backends.llvm.call import CompiledNumbers
 from chainrule.backends.llvm.elementwise import ROWS
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.record import GATES
@@ -55,7 +55,7 @@ WITHOUT = [g for g in GATES if g.family == "elementwise" and g not in ROWS and n
 def test_a_gate_without_instructions_is_refused_by_name(machine, gate):
     types = [TYPES[type_id(x)] for x in gate.samples[0]]
     with pytest.raises(UnsupportedError, match=gate.name):
-        Compiled(machine.circuit(gate, types, dict(gate.sample_attrs[0])))
+        CompiledNumbers(machine.circuit(gate, types, dict(gate.sample_attrs[0])))
 
 
 @pytest.mark.parametrize("gate", COMPUTING, ids=lambda g: g.name)
@@ -65,7 +65,7 @@ def test_a_gate_agrees_with_stepwise(machine, gate, kind):
     types = [
         flag if name == "condition" or gate.name in FLAGS_ONLY else kind for name in gate.inputs
     ]
-    run = Compiled(machine.circuit(gate, types, {}))
+    run = CompiledNumbers(machine.circuit(gate, types, {}))
     for operands in itertools.product(*(_values(t) for t in types)):
         with np.errstate(all="ignore"):
             wanted = gate.compute(operands, {}) if kind.weak else gate.evaluate(*operands)
@@ -93,7 +93,7 @@ def _values(t):
 def test_a_row_agrees_on_the_samples_of_its_gate(machine, gate):
     for sample in filter(is_number_sample, gate.samples):
         types = [TYPES[type_id(x)] for x in sample]
-        run = Compiled(machine.circuit(gate, types, gate.sample_attrs[0]))
+        run = CompiledNumbers(machine.circuit(gate, types, gate.sample_attrs[0]))
         wanted = gate.compute(sample, gate.sample_attrs[0])
         assert machine.ulps_apart(run(*sample)[0], wanted) <= ULPS.get(gate, 0)
 
@@ -104,7 +104,7 @@ def test_division_of_whole_numbers_is_refused_by_name(machine, gate):
     if gate is reciprocal:
         types = [Type((), np.dtype(np.int64))]
     with pytest.raises(UnsupportedError, match=f"{gate.name} of whole numbers"):
-        Compiled(machine.circuit(gate, types, {}))
+        CompiledNumbers(machine.circuit(gate, types, {}))
 
 
 WHOLES = (abs_, sign, square, relu, minimum, maximum, clip, floor, rint)
@@ -113,7 +113,7 @@ WHOLES = (abs_, sign, square, relu, minimum, maximum, clip, floor, rint)
 @pytest.mark.parametrize("gate", WHOLES, ids=lambda g: g.name)
 def test_whole_numbers_stay_whole(machine, gate):
     whole = Type((), np.dtype(np.int64))
-    run = Compiled(machine.circuit(gate, [whole] * len(gate.inputs), {}))
+    run = CompiledNumbers(machine.circuit(gate, [whole] * len(gate.inputs), {}))
     for operands in itertools.product((-7, -1, 0, 3), repeat=len(gate.inputs)):
         operands = [np.int64(x) for x in operands]
         (got,), wanted = run(*operands), gate.evaluate(*operands)
@@ -129,7 +129,7 @@ def test_moving_gates_pass_single_numbers_on():
         gates["transpose"](x, axes=()), gates["sum"](x, axis=None, keepdims=False),
         gates["cast"](x, dtype="float64"), gates["cast"](x, dtype="bool"),
     ]
-    run = Compiled(b.build([m.wire for m in moved]))
+    run = CompiledNumbers(b.build([m.wire for m in moved]))
     assert run(np.float64(2.5)) == [2.5] * 6 + [True]
     assert run(np.float64(np.nan))[-1] is np.True_
 
@@ -141,7 +141,7 @@ def test_whole_numbers_and_flags_count_as_in_python():
     up, down = x > 0, y > 0
     n = where(up, 3, 4)
     outputs = [up + down, up * 2 - down, -n, n / 2, n * x, gates["maximum"](n, 4), n == 4]
-    run = Compiled(b.build([o.wire for o in outputs]))
+    run = CompiledNumbers(b.build([o.wire for o in outputs]))
     for values in ((1.0, 1.0), (1.0, -1.0), (-1.0, 0.5)):
         (a, c), k = (v > 0 for v in values), 3 if values[0] > 0 else 4
         wanted = [a + c, a * 2 - c, -k, k / 2, k * values[0], max(k, 4), k == 4]
@@ -201,7 +201,7 @@ def _place(x):
 def test_random_circuits_agree_with_stepwise_and_at_both_levels(circuit, x, y):
     number = float if circuit.type_of(0).weak else np.float64
     inputs = (number(x), number(y))
-    got, quick = Compiled(circuit)(*inputs), Compiled(circuit, level=0)(*inputs)
+    got, quick = CompiledNumbers(circuit)(*inputs), CompiledNumbers(circuit, level=0)(*inputs)
     assert [_bits(v) for v in got] == [_bits(v) for v in quick]
     with np.errstate(all="ignore"):
         for row in range(len(circuit)):
@@ -217,7 +217,7 @@ def test_both_levels_agree_bit_for_bit_where_a_fused_multiply_add_would_differ()
     b = Builder("sums")
     x, y, z = (Handle(b, b.input(TYPES[FLOAT], n)) for n in "xyz")
     circuit = b.build([(x * y + z).wire, (x * y - z * z).wire, (exp(x) * y + log(z)).wire])
-    levels = [Compiled(circuit, level) for level in (0, 1)]
+    levels = [CompiledNumbers(circuit, level) for level in (0, 1)]
     rng = np.random.default_rng(8)
     for _ in range(500):
         x, y = map(float, rng.normal(size=2))

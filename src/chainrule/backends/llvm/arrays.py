@@ -6,7 +6,7 @@ number of threads; memory for what stands in between is kept for the next call.
 
 import ctypes
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -29,7 +29,7 @@ class CompiledArrays:
     copied first.
     """
 
-    __slots__ = ("_code", "_run", "level", "plan", "text")
+    __slots__ = ("_code", "_run", "boxes", "level", "plan", "text")
 
     def __init__(self, circuit: Circuit, level: int = 1) -> None:
         self.level = level
@@ -37,11 +37,17 @@ class CompiledArrays:
         self.text = emit_program(self.plan)
         self._code = cpu.compile_text(self.text, level)
         weak = [circuit.type_of(w).weak for w in circuit.outputs]
+        self.boxes = [None] * len(weak)  # outputs are of their own class already
         self._run = _runner(self.plan, self._code, weak)
 
     def __call__(self, *inputs: Any) -> list[Any]:
         """The outputs, as computed by the machine code."""
         return self._run(*inputs)
+
+    def delivering(self, deliver: Callable[[Sequence[Any]], Any]) -> Callable[..., Any]:
+        """A callable: inputs -> deliver(outputs)."""
+        run = self._run
+        return lambda *inputs: deliver(run(*inputs))
 
 
 def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., list[Any]]:

@@ -23,7 +23,7 @@ _BOX: dict[tuple[str, bool], Callable[[Any], Any]] = {
 }
 
 
-class Compiled:
+class CompiledNumbers:
     """Inputs in the circuit's order -> the list of its outputs.
 
     Outputs are Python numbers where the circuit's are, else NumPy scalars.

@@ -118,7 +118,7 @@ def _tensordot(shapes: Sequence[Shape], axes: tuple[Shape, Shape]) -> Form:
     return (x, "".join(y)), free + "".join(a for n, a in enumerate(y) if n not in axes[1])
 
 
-def _einsum(shapes: Sequence[Shape], subscripts: str) -> Form:
+def _einsum(shapes: Sequence[Shape], subscripts: str, optimize: object = False) -> Form:
     left, out = subscripts.split("->")
     return left.split(","), out
 

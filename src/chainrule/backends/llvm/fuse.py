@@ -7,9 +7,9 @@ between, share one nest and read their input once. A result that a later item ne
 Numbers are steps between the items, held in registers.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -25,22 +25,25 @@ from chainrule.backends.llvm.nests import (
     Load,
     Nest,
     Product,
+    Scan,
     Shape,
     View,
     whole,
 )
 from chainrule.backends.llvm.plan import Step, known, names_of_wires, shortened
 from chainrule.backends.llvm.prepare import prepared
-from chainrule.backends.llvm.shapes import moved
+from chainrule.backends.llvm.shapes import Table, moved
 from chainrule.backends.llvm.values import Value
 from chainrule.circuit.circuit import Circuit, Origin
 from chainrule.circuit.record import BY_NAME, CONSTANT, INPUT, Kind
 from chainrule.circuit.types import Type, promote
 from chainrule.errors import UnsupportedError
 from chainrule.gates.elementwise import divide, multiply, power
-from chainrule.gates.move import alias, cast
+from chainrule.gates.move import alias, cast, stop_gradient
+from chainrule.gates.reduce import cumsum
 
 
+SAME = (alias, stop_gradient)
 CHEAP = 3  # steps computed again rather than stored and loaded
 CHEAP_GATES = frozenset(
     BY_NAME[name] for name in (
@@ -73,7 +76,7 @@ class _Planner:
     def __init__(self, circuit: Circuit) -> None:
         self.circuit = circuit
         self.names = names_of_wires(circuit)
-        self.items: list[Nest | Product] = []
+        self.items: list[Nest | Product | Scan] = []
         self.before: list[list[Step | Fetch]] = [[]]
         self.constants: list[tuple[Buffer, Any]] = []
         self.wires: list[Wire] = []
@@ -123,15 +126,19 @@ class _Planner:
         """The wire a gate makes."""
         gate, name = kind.gate, self.names[row]
         origin = self.circuit.origin_of(row)
-        if gate.family == "elementwise" or gate in (alias, cast):
+        if gate.family == "elementwise" or gate in (*SAME, cast):
             real = _precision(kind, types)
             return self.elementwise(kind, operands, name, origin, real)
+        if gate is cumsum:
+            return self.scan(kind, operands[0], name)
         if gate.family == "reduce":
             return self.fold(kind, operands[0], name)
         if gate.family == "contract":
             return self.contract(contraction(kind, [w.shape for w in operands]), operands, kind, name)
-        if gate.family == "move" and len(operands) == 1:
+        if gate.family in ("move", "gather") and len(operands) == 1:
             return self.move(kind, operands[0], name)
+        if gate.family == "move":
+            return self.joined(kind, operands, name)
         raise UnsupportedError(
             f"machine code has no array form of {gate.name}"
             + (f"\n  in {origin.function}, {origin}" if origin else "")
@@ -183,7 +190,7 @@ class _Planner:
                 return p
         return self.append(Nest(shape))
 
-    def append(self, item: Nest | Product) -> int:
+    def append(self, item: Nest | Product | Scan) -> int:
         self.items.append(item)
         self.before.append([])
         return len(self.items) - 1
@@ -338,11 +345,41 @@ class _Planner:
             found: Any = _reshaped(view, shape)
         else:
             found = moved(kind, view)
-        if isinstance(found, View):
-            if shape == ():
-                return self.fetched(found, x.ready, name)
-            return Wire(shape, x.kind, name, ready=x.ready, view=found)
-        return self.by_table(found, view, x, name)
+        if isinstance(found, Table):
+            return self.by_table(found, view, x, name)
+        if shape == ():
+            return self.fetched(found, x.ready, name)
+        return Wire(shape, x.kind, name, ready=x.ready, view=found)
+
+    def joined(self, kind: Kind, operands: Sequence[Wire], name: str) -> Wire:
+        """Arrays one after another, or side by side: each stored into its part of the whole."""
+        stacks = kind.gate.name.startswith("stack")
+        axis, out = kind.attrs["axis"], KIND_OF[kind.type.dtype.name]
+        wire = Wire(kind.type.shape, out, name)
+        wire.view = whole(self.buffer(wire), wire.shape)
+        begin = 0
+        for w in operands:
+            w = self.cast_to(w, out)
+            count = 1 if stacks else w.shape[axis]
+            p = self.place(w.shape, [w])
+            strides = wire.view.strides
+            if stacks:
+                strides = strides[:axis] + strides[axis + 1 :]
+            part = View(wire.view.buffer, w.shape, _steps(strides, w.shape),
+                        begin * prod(wire.shape[axis + 1 :]))
+            self.items[p].stores.append((self.read(w, p, w.shape), part))
+            begin += count
+            wire.ready = max(wire.ready, p + 1)
+        return wire
+
+    def scan(self, kind: Kind, x: Wire, name: str) -> Wire:
+        """cumsum, as loops of its own."""
+        wire = Wire(kind.type.shape, KIND_OF[kind.type.dtype.name], name)
+        wire.view = whole(self.buffer(wire), wire.shape)
+        x = self.cast_to(x, wire.kind)
+        made = Scan(self.view(x), wire.view, kind.attrs["axis"], kind.attrs["reverse"])
+        wire.ready = self.append(made) + 1
+        return wire
 
     def fetched(self, view: View, ready: int, name: str) -> Wire:
         """One number of an array."""
@@ -350,15 +387,16 @@ class _Planner:
         self.before[ready].append(Fetch(value, view))
         return Wire((), value.kind, name, ready=ready, number=value)
 
-    def by_table(self, table: Any, view: View, x: Wire, name: str) -> Wire:
-        """A copy of the places a table names; 0 where it names none."""
+    def by_table(self, found: Table, view: View, x: Wire, name: str) -> Wire:
+        """A copy of the places a table names."""
+        table = found.places
         if table.shape == ():
             return self.fetched(View(view.buffer, (), (), int(table) - 1), x.ready, name)
         place = self.place(table.shape, [Wire(table.shape, x.kind, "", ready=x.ready)])
         index = self.load(self.fixed(table, "i", f"{name}.places"), place)
         value = Value(x.kind, self.fresh(name))
         start = View(view.buffer, table.shape, (0,) * table.ndim, 0)
-        self.items[place].loads.append(Load(value, start, index))
+        self.items[place].loads.append(Load(value, start, index, found.filling))
         return Wire(table.shape, x.kind, name, ready=place + 1, nest=place, value=value)
 
     # ---- the end
@@ -409,10 +447,10 @@ def needed_items(items: Sequence[Item], outputs: Sequence[Value | View]) -> list
             if not (item.stores or item.folds):
                 continue
             read.update(x.view.buffer for x in item.loads)
-        elif isinstance(item, Product):
+        elif isinstance(item, (Product, Scan)):
             if item.out.buffer not in read:
                 continue
-            read.update((item.x.buffer, item.y.buffer))
+            read.update(v.buffer for v in item.views())
         elif item.value.name not in wanted:
             continue
         elif isinstance(item, Fetch):
@@ -455,7 +493,7 @@ def _unchanged(kind: Kind, operands: Sequence[Wire]) -> Wire | None:
     """The operand that an elementwise gate passes on as it is."""
     x, *others = operands
     numbers = [w.number.number if w.number else None for w in others]
-    passes = kind.gate in (alias, cast) or (
+    passes = kind.gate in (*SAME, cast) or (
         kind.gate in (multiply, divide, power) and numbers == [1]
     )
     if kind.gate is multiply and x.number is not None and x.number.number == 1:
@@ -475,6 +513,11 @@ def _precision(kind: Kind, types: Sequence[Type]) -> str:
         return KIND_OF[kind.type.dtype.name]
     real = [t for t in types if t.dtype.kind == "f"]
     return "s" if real and promote(types) == np.float32 else "f"
+
+
+def _steps(strides: Sequence[int], shape: Shape) -> Shape:
+    """Strides of a part: none along axes of one number."""
+    return tuple(0 if n == 1 else s for s, n in zip(strides, shape, strict=True))
 
 
 def _kept_sizes(shape: Shape, kept: Sequence[bool]) -> Shape:

@@ -332,7 +332,10 @@ class _Loops:
                 held[x.value.name] = steady[i]
             elif x.table is not None:
                 table = text_of(w, "i", x.table, held)
-                held[x.value.name] = memory.load_by_table(w, self.read_at[i], table, off.mask)
+                filling = text_of(w, x.value.kind, Value(x.value.kind, "", x.filling), {})
+                held[x.value.name] = memory.load_by_table(
+                    w, self.read_at[i], table, filling, off.mask
+                )
             else:
                 held[x.value.name] = memory.load(w, self.read_at[i], place, off.mask)
         for s in self.nest.steps:

@@ -1,7 +1,8 @@
 """Reading and writing the numbers of views: whole vectors where they lie side by side, else one
 place a lane. Flags take a byte each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from chainrule.backends.llvm.lines import FLAG, REAL, SINGLE, WHOLE, Lines
@@ -39,6 +40,27 @@ class Memory:
                 offset = moved if offset == "0" else w.line(f"add nsw i64 {offset}, {moved}")
         stride = view.strides[-1] if view.strides else 0
         return Place(view.buffer.kind, self.pointers[view.buffer], offset, stride)
+
+    @contextmanager
+    def moving(self, w: Lines, steps: Mapping[Buffer, int], count: int) -> Iterator[None]:
+        """A loop of so many rounds; in each, the pointers of these buffers have moved on by a step
+        more."""
+        before, head, done = w.label("before"), w.label("row"), w.label("done")
+        end, place, step = w.label("end"), f"%.{head}", f"%.next.{head}"
+        w.text += [f"  br label %{before}", f"{before}:",
+                   f"  br i1 {'true' if count else 'false'}, label %{head}, label %{done}",
+                   f"{head}:", f"  {place} = phi i64 [ 0, %{before} ], [ {step}, %{end} ]"]
+        outside = dict(self.pointers)
+        for buffer, distance in steps.items():
+            ahead = w.line(f"mul nsw i64 {place}, {distance}")
+            t = IN_MEMORY[buffer.kind]
+            pointer = self.pointers[buffer]
+            self.pointers[buffer] = w.line(f"getelementptr {t}, ptr {pointer}, i64 {ahead}")
+        yield
+        self.pointers = outside
+        w.text += [f"  br label %{end}", f"{end}:", f"  {step} = add nsw i64 {place}, 1"]
+        more = w.line(f"icmp slt i64 {step}, {count}")
+        w.text += [f"  br i1 {more}, label %{head}, label %{done}", f"{done}:"]
 
     # ---- one number
 
@@ -81,18 +103,20 @@ class Memory:
             f"{t} zeroinitializer)"
         )
 
-    def load_by_table(self, w: Lines, at: Place, table: str, mask: str | None) -> Value:
-        """Numbers at the places of a buffer that a table counts from 1; 0 where it says 0."""
+    def load_by_table(
+        self, w: Lines, at: Place, table: str, filling: str, mask: str | None
+    ) -> Value:
+        """Numbers at the places of a buffer that a table counts from 1; else the filling."""
         wanted = w.compare_whole("ne", table, 0)
         index = w.whole("sub", table, 1)
         if w.lanes:
             there = wanted if mask is None else w.flag("and", wanted, mask)
             made = self._gather(w, at, index, there)
-            return Value(at.kind, _as_flags(w, made) if at.kind == "b" else made)
+            made = _as_flags(w, made) if at.kind == "b" else made
+            return Value(at.kind, w.select(wanted, made, filling, IR_TYPE[at.kind]))
         safe = w.select_whole(wanted, index, 0)
         one = self.load_one(w, Place(at.kind, at.pointer, safe, 0))
-        zero = {"f": "0.0", "s": "0.0", "i": "0", "b": "false"}[at.kind]
-        return Value(at.kind, w.select(wanted, one, zero, IR_TYPE[at.kind]))
+        return Value(at.kind, w.select(wanted, one, filling, IR_TYPE[at.kind]))
 
     def store(self, w: Lines, at: Place, place: str, value: str, mask: str | None) -> None:
         """Set the numbers at a place of the innermost axis."""

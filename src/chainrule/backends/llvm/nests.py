@@ -86,12 +86,14 @@ def whole(buffer: Buffer, shape: Shape) -> View:
 class Load:
     """A number read from memory: at its place in a view, or at the place a table has there.
 
-    table: a value that counts the places of the buffer from 1; where it is 0, the number is 0.
+    table: a value that counts the places of the buffer from 1; where it is 0, the number is the
+    filling.
     """
 
     value: Value
     view: View
     table: Value | None = None
+    filling: float = 0.0
 
     def __str__(self) -> str:
         if self.table is None:
@@ -170,7 +172,25 @@ class Fetch:
         return f"{self.value} = fetch {self.view}"
 
 
-Item = Nest | Product | Fetch | Step
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Totals along one axis of a view, up to each place; from its end where `reverse`."""
+
+    x: View
+    out: View
+    axis: int
+    reverse: bool
+
+    def views(self) -> list[View]:
+        """Every view it reads or writes."""
+        return [self.x, self.out]
+
+    def __str__(self) -> str:
+        way = "down" if self.reverse else "up"
+        return f"scan {self.out} = {self.x} {way} axis {self.axis} of {list(self.x.shape)}"
+
+
+Item = Nest | Product | Scan | Fetch | Step
 
 
 @dataclass(frozen=True, slots=True)

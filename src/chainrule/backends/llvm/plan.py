@@ -20,6 +20,7 @@ from chainrule.backends.llvm.prepare import prepared
 from chainrule.backends.llvm.values import IR_TYPE, Value
 from chainrule.circuit.circuit import Circuit, Origin
 from chainrule.circuit.record import CONSTANT, INPUT, Gate, Kind
+from chainrule.circuit.types import Type
 from chainrule.errors import UnsupportedError
 from chainrule.gates.elementwise import divide, multiply, power, where
 from chainrule.gates.move import alias, broadcast_to, reshape, transpose
@@ -60,6 +61,8 @@ class Plan:
 def plan_of(circuit: Circuit) -> Plan:
     """The plan of a circuit of numbers. Raises UnsupportedError above 2,000 steps; see prepared."""
     ready = prepared(circuit)
+    for row in range(len(ready)):
+        _check_plain(ready, row)
     names = names_of_wires(ready)
     values: list[Value] = []
     steps: list[Step] = []
@@ -73,6 +76,20 @@ def plan_of(circuit: Circuit) -> Plan:
             f"{len(needed):,} gates are more than machine code for numbers takes: {LARGEST:,}"
         )
     return Plan(circuit.title, tuple(values[w] for w in ready.inputs), needed, outputs)
+
+
+def is_plain(t: Type) -> bool:
+    """True for numbers held in one register: Python's, float64, int64 and bool."""
+    return t.shape == () and t.dtype.name in ("float64", "int64", "bool")
+
+
+def _check_plain(circuit: Circuit, row: int) -> None:
+    t, where = circuit.type_of(row), circuit.origin_of(row)
+    if not is_plain(t):
+        raise UnsupportedError(
+            f"a plan of numbers has none for {circuit.kind_of(row).gate.name}: {t}"
+            + (f"\n  in {where.function}, {where}" if where else "")
+        )
 
 
 def _value(

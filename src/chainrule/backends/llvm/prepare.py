@@ -12,7 +12,7 @@ from typing import Any
 from chainrule.backends.llvm.elementwise import ROWS
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import NOTHING, Circuit, Origin
-from chainrule.circuit.record import INPUT, KINDS, Gate, Kind, inferred_kind, kind_id
+from chainrule.circuit.record import BY_NAME, INPUT, KINDS, Gate, Kind, inferred_kind, kind_id
 from chainrule.circuit.types import Type, intern_type
 from chainrule.errors import UnsupportedError
 from chainrule.gates import contract, move, reduce, stable
@@ -23,6 +23,7 @@ NUMBERS = ("float64", "float32", "int64", "bool")
 # Gates of arrays that a plan takes as they are; all others decompose.
 FOLDS = (reduce.sum_, reduce.max_, reduce.min_, reduce.prod, reduce.any_, reduce.all_)
 PRODUCTS = (contract.matmul, contract.inner, contract.tensordot)
+MOVES = tuple(BY_NAME[name] for name in ("diagonal", "diag"))
 
 
 def _shifted(x: Any, axis: Any) -> Any:
@@ -49,10 +50,21 @@ def _outer(x: Any, y: Any) -> Any:
     return move.expand_dims(move.ravel(x), axis=(1,)) * move.expand_dims(move.ravel(y), axis=(0,))
 
 
+def _kron(x: Any, y: Any) -> Any:
+    rank = max(len(x.shape), len(y.shape))
+    first, second = ((1,) * (rank - len(a.shape)) + a.shape for a in (x, y))
+    apart = [n for m in first for n in (m, 1)], [n for m in second for n in (1, m)]
+    product = move.reshape(x, shape=tuple(apart[0])) * move.reshape(y, shape=tuple(apart[1]))
+    return move.reshape(product, shape=tuple(m * n for m, n in zip(first, second, strict=True)))
+
+
 # Formulas that stay within range, in place of the plain ones that explain a gate.
 FORMULAS: Mapping[Gate, Callable[..., Any]] = {
     stable.softmax: _softmax, stable.logsumexp: _logsumexp, stable.log_softmax: _log_softmax,
-    contract.outer: _outer,
+    contract.outer: _outer, contract.kron: _kron,
+    BY_NAME["trace"]: lambda x, **attrs: reduce.sum_(
+        BY_NAME["diagonal"](x, **attrs), axis=(len(x.shape) - 2,), keepdims=False
+    ),
     contract.vdot: lambda x, y: reduce.sum_(
         move.ravel(x) * move.ravel(y), axis=None, keepdims=False
     ),
@@ -75,7 +87,7 @@ def _is_compound(gate: Gate) -> bool:
     """True for what has to be replaced by other gates."""
     if gate.family in ("leaf", "move") or gate in ROWS:
         return False
-    return gate not in (*FOLDS, *PRODUCTS) and not gate.name.startswith("einsum")
+    return gate not in (*FOLDS, *PRODUCTS, *MOVES, reduce.cumsum) and not gate.name.startswith("einsum")
 
 
 def _rebuilt(circuit: Circuit) -> Circuit:

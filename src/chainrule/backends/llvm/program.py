@@ -13,8 +13,9 @@ from chainrule.backends.llvm.emit import CORE, definitions
 from chainrule.backends.llvm.lines import REAL, SINGLE, WHOLE, Lines
 from chainrule.backends.llvm.loops import Held, apply, emit_nest, text_of
 from chainrule.backends.llvm.memory import IN_MEMORY, Memory
-from chainrule.backends.llvm.nests import ArrayPlan, Buffer, Fetch, Nest, Product, View
+from chainrule.backends.llvm.nests import ArrayPlan, Buffer, Fetch, Nest, Product, Scan, View
 from chainrule.backends.llvm.plan import Step
+from chainrule.backends.llvm.scan import emit_scan
 from chainrule.backends.llvm.values import IR_TYPE, Value
 
 SLOTS = {"f": REAL, "s": REAL, "i": WHOLE, "b": WHOLE}
@@ -43,12 +44,14 @@ def emit_program(plan: ArrayPlan) -> str:
     return "\n\n".join([f"; {plan.title}", *text]) + "\n"
 
 
-def _emit_item(w: Lines, item: Nest | Product | Fetch | Step, held: Held, memory: Memory) -> None:
+def _emit_item(w: Lines, item: Nest | Product | Scan | Fetch | Step, held: Held, memory: Memory) -> None:
     if isinstance(item, Nest):
         w.text.append(f"  ; nest {list(item.shape)}")
         emit_nest(w, item, held, memory)
     elif isinstance(item, Product):
         _emit_product(w, item, memory)
+    elif isinstance(item, Scan):
+        emit_scan(w, item, memory)
     elif isinstance(item, Fetch):
         at = memory.place(w, item.view, ())
         held[item.value.name] = Value(at.kind, memory.load_one(w, at))

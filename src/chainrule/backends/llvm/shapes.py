@@ -1,37 +1,50 @@
 """Gates that move numbers, as other views of the same memory where there is one.
 
 What a move does is asked of NumPy once, on an array of places: where its answer shares memory it is
-a view, with NumPy's strides; where it copies, the answer is a table of places to read, and 0 says
-that nothing was moved there (the border of pad, the other triangle of tril).
+a view, with NumPy's strides; where it copies, the answer is a table of places to read. Asked a second
+time with all places shifted, what did not shift was not moved there: the border of pad, the other
+triangle of tril.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from chainrule.backends.llvm.nests import Shape, View
 from chainrule.circuit.record import Kind
+from chainrule.errors import UnsupportedError
 
-LARGEST_TABLE = 1 << 24  # places
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Where each number comes from: a place of the buffer counted from 1, or 0 for the filling."""
+
+    places: Any
+    filling: float
 
 
-def moved(kind: Kind, x: View) -> "View | np.ndarray[Any, Any]":
-    """The view that a move gives of x, or a table of places of x counted from 1, 0 for none."""
+def moved(kind: Kind, x: View) -> View | Table:
+    """What a move makes of x: a view of the same buffer, or a table of its places."""
     span = 1 + sum((n - 1) * s for n, s in zip(x.shape, x.strides, strict=True) if s > 0)
     low = sum((n - 1) * s for n, s in zip(x.shape, x.strides, strict=True) if s < 0)
     places = np.arange(1, span - low + 1)
+    span -= low
     seen = np.lib.stride_tricks.as_strided(
-        places[-low:], x.shape, [s * places.itemsize for s in x.strides]
+        places[-low:] if low else places, x.shape, [s * places.itemsize for s in x.strides]
     )
     found = kind.gate.evaluate(seen, **kind.attrs)
     if isinstance(found, np.ndarray) and np.shares_memory(found, places):
         begin = (_address(found) - _address(places)) // places.itemsize
         strides = _strides([s // places.itemsize for s in found.strides], found.shape)
         return View(x.buffer, found.shape, strides, x.offset + low + begin)
-    table = np.asarray(found, np.int64)
-    return np.where(table > 0, table + (x.offset + low), 0)
+    table = np.asarray(found)
+    was_moved = np.asarray(kind.gate.evaluate(seen + span, **kind.attrs)) == table + span
+    fillings = set(np.ravel(kind.gate.evaluate(seen * 0.0, **kind.attrs)[~was_moved]).tolist())
+    if len(fillings) > 1:
+        raise UnsupportedError(f"machine code fills with one number: {kind.gate.name}")
+    return Table(np.where(was_moved, table + (x.offset + low), 0), *(fillings or {0.0}))
 
 
 def _address(x: Any) -> int:

@@ -1,0 +1,238 @@
+"""Machine code for arrays agrees with stepwise: every gate, its gradients, every layout and size."""
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.api.recorded import record
+from chainrule.backends import stepwise
+from chainrule.backends.llvm import arrays
+from chainrule.backends.llvm.compiled import compiled
+from chainrule.circuit.builder import Builder
+from chainrule.circuit.record import GATES
+from chainrule.circuit.types import TYPES, type_id
+from chainrule.errors import UnsupportedError
+from chainrule.gates.handle import Handle
+from chainrule.trace.names import with_names
+from chainrule.transform.backward import with_backward
+
+# Gates whose array form is still to be written, refused by name.
+WITHOUT = {
+    "scatter_add", "index_1", "index_2", "scatter_add_1", "scatter_add_2", "nonzero", "take",
+    "take_along_axis", "add_along_axis", "gammaln", "digamma", "polygamma",
+}
+SIZES = (0, 1, 7, 16, 33, 100)  # lanes are 16 doubles or 32 singles
+
+
+def widened(sample, size):
+    """A sample of numbers as arrays of so many, each number a little different."""
+    return [
+        np.asarray(x) + np.linspace(0, 1e-3, size) if np.result_type(x).kind == "f"
+        else np.full(size, x) for x in sample
+    ]
+
+
+def operand_lists(gate):
+    for sample in gate.samples:
+        if any(np.shape(x) for x in sample):
+            yield [x if np.shape(x) else np.asarray(x)[()] for x in sample]
+        elif gate.family == "elementwise":
+            yield from (widened(sample, n) for n in SIZES)
+
+
+CASES = [
+    (gate, operands, attrs)
+    for gate in GATES if gate.name not in WITHOUT and gate.family != "leaf"
+    for operands in operand_lists(gate) for attrs in gate.sample_attrs
+]
+
+
+def with_gradients(gate, operands, attrs):
+    """A circuit of one gate whose outputs are its value and its gradients, and what to give it."""
+    b = Builder(gate.name)
+    inputs = [Handle(b, b.input(TYPES[type_id(x)], f"x{i}")) for i, x in enumerate(operands)]
+    out = gate(*inputs, **attrs)
+    c = b.build([out.wire])
+    t = c.type_of(out.wire)
+    if not (gate.is_differentiable and t.is_inexact):
+        return c, operands
+    active = [h.wire for h in inputs if h.type.is_inexact]
+    full = with_backward(c, out.wire, active, gradient_is_input=True)
+    found = [full.parts[0].gradient[w] for w in active]
+    dout = np.random.default_rng(0).normal(size=t.shape).astype(t.dtype)[()]
+    return full.with_(outputs=(out.wire, *(w for w in found if w >= 0))), [*operands, dout]
+
+
+def agree(got, wanted, rtol):
+    for x, y in zip(got, wanted, strict=True):
+        assert np.shape(x) == np.shape(y)
+        assert np.asarray(x).dtype == np.asarray(y).dtype
+        np.testing.assert_allclose(x, y, rtol=rtol, atol=rtol * 1e-1, equal_nan=True)
+
+
+def stepwise_outputs(circuit, given):
+    with np.errstate(all="ignore"):
+        readings = stepwise.run(circuit, given)
+    return [readings.value(w) for w in circuit.outputs]
+
+
+@pytest.mark.parametrize(
+    ("gate", "operands", "attrs"), CASES,
+    ids=[f"{g.name}-{i}" for i, (g, _, _) in enumerate(CASES)],
+)
+def test_every_gate_and_its_gradients(gate, operands, attrs):
+    circuit, given = with_gradients(gate, operands, attrs)
+    agree(compiled(circuit)(*given), stepwise_outputs(circuit, given), 1e-13)
+
+
+SINGLES = [c for c in CASES if all(np.asarray(x).dtype == np.float64 for x in c[1])][::3]
+
+
+@pytest.mark.parametrize(
+    ("gate", "operands", "attrs"), SINGLES,
+    ids=[f"{g.name}-{i}" for i, (g, _, _) in enumerate(SINGLES)],
+)
+def test_singles_stay_singles(gate, operands, attrs):
+    operands = [x.astype(np.float32) if np.shape(x) else np.float32(x) for x in operands]
+    circuit, given = with_gradients(gate, operands, attrs)
+    agree(compiled(circuit)(*given), stepwise_outputs(circuit, given), 3e-5)
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT))
+def test_what_is_still_to_be_written_is_refused_by_name(name):
+    gate = next(g for g in GATES if g.name == name)
+    operands = [np.asarray(x) if np.shape(x) else np.full(3, x) for x in gate.samples[0]]
+    circuit, _ = with_gradients(gate, operands, dict(gate.sample_attrs[0]))
+    with pytest.raises(UnsupportedError, match=name):
+        compiled(circuit)
+
+
+# ---- plans
+
+
+def compiled_call(f, *args):
+    done = record(f, args, {})
+    return compiled(with_names(done.circuit, done.trace))
+
+
+def test_a_chain_and_its_gradient_read_their_input_once():
+    chain = lambda x: (np.exp(x) * np.tanh(x) + np.log(1 + x * x)).sum()
+    plan = compiled_call(cr.value_and_grad(chain), np.linspace(-1, 1, 1000)).plan
+    (nest,) = plan.items
+    assert [str(x.view) for x in nest.loads] == ["x[1*i]"]
+    assert plan.arena == 0
+
+
+def test_a_cheap_value_is_computed_again_rather_than_stored():
+    def f(x):
+        shifted = x - 1
+        return shifted / shifted.sum()
+
+    plan = compiled_call(f, np.linspace(1, 2, 50)).plan
+    assert [len(n.stores) for n in plan.items] == [0, 1]
+
+
+def test_memory_is_used_again_once_it_is_free():
+    def f(x):
+        for _ in range(6):
+            x = np.cumsum(x)
+        return x
+
+    assert compiled_call(f, np.ones(1000)).plan.arena <= 2 * 8000
+
+
+def maximum_layer(x, W):
+    return np.maximum(W @ x, 0).sum()
+
+
+def test_a_plan_reads_as_text():
+    plan = compiled_call(maximum_layer, np.ones(3), np.ones((2, 3))).plan
+    assert str(plan).splitlines() == [
+        "plan maximum_layer: x, W -> w.5; 16 bytes between",
+        "  nest [2, 3]",
+        "    W.l1 = load W[3*i + 1*j]",
+        "    x.l2 = load x[1*j]",
+        "    fold dot W.l1, x.l2 -> w.2.b[1*i]",
+        "  nest [2]",
+        "    w.2.b.l3 = load w.2.b[1*i]",
+        f"    w.4 = maximum(w.2.b.l3, 0){' ' * 14}  line {maximum_layer.__code__.co_firstlineno + 1}",
+        "    fold sum w.4 -> w.5",
+    ]
+
+
+# ---- calls
+
+
+def loss(W, X):
+    return np.tanh(X @ W).sum(axis=1).max()
+
+
+def test_strided_reversed_and_readonly_arrays_give_what_their_copies_give():
+    rng = np.random.default_rng(1)
+    W, X = rng.normal(size=(5, 4)), rng.normal(size=(6, 5))
+    both = cr.value_and_grad(loss, (0, 1))
+    code = compiled_call(both, W, X)
+    wanted = code(W, X)
+    wide = np.repeat(W, 2, axis=1)[:, ::2]
+    back = X[::-1].copy()[::-1]
+    locked = np.asfortranarray(X)
+    locked.flags.writeable = False
+    for given in ((wide, back), (W, locked)):
+        for x, y in zip(code(*given), wanted, strict=True):
+            assert np.array_equal(x, y)
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_levels_of_code_generation_agree_bit_for_bit(level):
+    rng = np.random.default_rng(2)
+    args = rng.normal(size=(40, 9)), rng.normal(size=(33, 40))
+    done = record(cr.value_and_grad(loss, (0, 1)), args, {})
+    one, other = (compiled(done.circuit, n)(*args) for n in (1, level))
+    assert all(np.asarray(x).tobytes() == np.asarray(y).tobytes()
+               for x, y in zip(one, other, strict=True))
+
+
+def test_memory_in_between_is_never_read_before_it_is_written(monkeypatch):
+    rng = np.random.default_rng(3)
+    args = rng.normal(size=(7, 3)), rng.normal(size=(11, 7))
+    code = compiled_call(cr.value_and_grad(loss, (0, 1)), *args)
+    wanted = code(*args)
+
+    def poisoned(*given, **settings):
+        return np.frombuffer(b"\xff" * np.zeros(*given, **settings).nbytes, settings.get(
+            "dtype", given[1] if len(given) > 1 else float)).copy().reshape(given[0])
+
+    fresh = compiled_call(cr.value_and_grad(loss, (0, 1)), *args)
+    monkeypatch.setattr(arrays.np, "empty", poisoned)
+    for x, y in zip(fresh(*args), wanted, strict=True):
+        assert np.array_equal(x, y)
+
+
+def test_results_have_memory_of_their_own():
+    code = compiled_call(lambda x: (x, x * 1.0, x + 1), np.ones(4))
+    x = np.ones(4)
+    first, second, third = code(x)
+    first += 5
+    assert x.tolist() == second.tolist() == [1, 1, 1, 1] and third.tolist() == [2, 2, 2, 2]
+
+
+def test_captured_arrays_are_read_at_each_call():
+    scale = np.ones(3)
+    run = cr.jit(lambda x: (x * scale).sum())
+    for _ in range(3):
+        assert run(np.arange(3.0)) == 3.0
+    scale[:] = 2
+    assert run(np.arange(3.0)) == 6.0
+
+
+def test_integer_arrays_are_inputs_too():
+    run = cr.jit(cr.value_and_grad(lambda w, n: (w * n).sum()))
+    for n in (1, 2, 3):
+        value, gradient = run(np.ones(2), np.array([n, 10 * n]))
+        assert value == 11 * n and gradient.tolist() == [n, 10 * n]
+
+
+def test_another_shape_is_another_signature():
+    run = cr.jit(cr.grad(lambda x: (x * x).sum()))
+    for n in (3, 3, 4, 4, 3):
+        assert run(np.ones(n)).tolist() == [2.0] * n
