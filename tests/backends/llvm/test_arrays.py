@@ -18,8 +18,8 @@ from chainrule.transform.backward import with_backward
 
 # Gates whose array form is still to be written, refused by name.
 WITHOUT = {
-    "scatter_add", "index_1", "index_2", "scatter_add_1", "scatter_add_2", "nonzero", "take",
-    "take_along_axis", "add_along_axis", "gammaln", "digamma", "polygamma",
+    "scatter_add", "scatter_add_1", "scatter_add_2", "nonzero",
+    "add_along_axis", "gammaln", "digamma", "polygamma",
 }
 SIZES = (0, 1, 7, 16, 33, 100)  # lanes are 16 doubles or 32 singles
 

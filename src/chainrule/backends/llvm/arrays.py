@@ -18,6 +18,7 @@ from chainrule.backends.llvm.nests import DTYPE_OF, ArrayPlan, Buffer, View
 from chainrule.backends.llvm.program import emit_program
 from chainrule.backends.llvm.targets import cpu
 from chainrule.circuit.circuit import Circuit
+from chainrule.errors import ShapeError
 
 LONG = 50_000  # numbers read and written; above, other threads may run meanwhile
 
@@ -77,8 +78,10 @@ def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., list[
                 outputs[slot] = _address(arrays[-1])
         arena = spare.pop() if spare else np.empty(size + 64, np.uint8)
         begin = -(-_address(arena) // 64) * 64
-        core(pack(*given, *map(_address, fixed)), _address(outputs), begin)
+        fault = core(pack(*given, *map(_address, fixed)), _address(outputs), begin)
         spare.append(arena)
+        if fault:
+            raise ShapeError(plan.faults[fault - 1])
         return [m.result(outputs, slot, a) for slot, (m, a) in enumerate(zip(makers, arrays, strict=True))]
 
     return run

@@ -30,6 +30,7 @@ from chainrule.backends.llvm.nests import (
     View,
     whole,
 )
+from chainrule.backends.llvm.picks import picking
 from chainrule.backends.llvm.plan import Step, known, names_of_wires, shortened
 from chainrule.backends.llvm.prepare import prepared
 from chainrule.backends.llvm.shapes import Table, moved
@@ -83,6 +84,7 @@ class _Planner:
         self.done: dict[Any, Wire] = {}
         self.loaded: dict[Any, Value] = {}
         self.count = 0
+        self.faults: list[str] = []
 
     # ---- rows
 
@@ -135,6 +137,8 @@ class _Planner:
             return self.fold(kind, operands[0], name)
         if gate.family == "contract":
             return self.contract(contraction(kind, [w.shape for w in operands]), operands, kind, name)
+        if gate.family == "gather" and len(operands) > 1:
+            return self.picked(kind, operands, name, origin)
         if gate.family in ("move", "gather") and len(operands) == 1:
             return self.move(kind, operands[0], name)
         if gate.family == "move":
@@ -387,6 +391,64 @@ class _Planner:
         self.before[ready].append(Fetch(value, view))
         return Wire((), value.kind, name, ready=ready, number=value)
 
+    def picked(
+        self, kind: Kind, operands: Sequence[Wire], name: str, origin: Origin | None
+    ) -> Wire:
+        """Numbers of an array at the places that index arrays say."""
+        x, *indices = operands
+        shape, out = kind.type.shape, x.kind
+        how = picking(
+            lambda *given: kind.gate.evaluate(*given, **kind.attrs), x.shape,
+            [w.shape for w in indices],
+        )
+        if how is None:
+            return Wire(shape, out, name, number=Value(out, "", 0))
+        view = self.contiguous(x)
+        sources = [self.view(self.cast_to(w, "i")) if w.number is None else w for w in indices]
+        ready = max([x.ready, *(w.ready for w in indices)])
+        p = self.place(shape, [Wire(shape, out, "", ready=ready)])
+        picks = []
+        for source, pick in zip(sources, how.picks, strict=True):
+            if isinstance(source, Wire):
+                index = source.number
+            else:
+                index = self.load(
+                    View(source.buffer, shape, pick.strides(source.strides), source.offset), p
+                )
+            picks.append((index, pick.stride, pick.size))
+        value = Value(out, self.fresh(name))
+        start = View(view.buffer, shape, _steps(how.strides, shape), view.offset + how.offset)
+        load = Load(value, start, picks=tuple(picks), fault=self.fault(kind, x, origin))
+        self.items[p].loads.append(load)
+        if shape == ():
+            return self.single(p, value, name)
+        return Wire(shape, out, name, ready=p + 1, nest=p, value=value)
+
+    def single(self, p: int, value: Value, name: str) -> Wire:
+        """The one number of a nest over nothing, held from there on."""
+        number = Value(value.kind, name)
+        self.items[p].folds.append(Fold("max" if value.kind != "b" else "any", (value,), number, None))
+        return Wire((), value.kind, name, ready=p + 1, number=number)
+
+    def fault(self, kind: Kind, x: Wire, origin: Origin | None) -> int:
+        """The number of a fault: an index out of range at this stage."""
+        self.faults.append(
+            f"{kind.gate.name}: an index is out of range for {x.name} of shape {list(x.shape)}"
+            + (f"\n  in {origin.function}, {origin}" if origin else "")
+        )
+        return len(self.faults)
+
+    def contiguous(self, w: Wire) -> View:
+        """A wire in memory without gaps; copied there if need be."""
+        view = self.view(w)
+        if view.is_contiguous:
+            return view
+        p = self.append(Nest(w.shape))
+        w.view = whole(self.buffer(w), w.shape)
+        self.items[p].stores.append((self.load(view, p), w.view))
+        w.ready = p + 1
+        return w.view
+
     def by_table(self, found: Table, view: View, x: Wire, name: str) -> Wire:
         """A copy of the places a table names."""
         table = found.places
@@ -416,7 +478,10 @@ class _Planner:
             w.number if w.number is not None else w.view.buffer  # type: ignore[union-attr]  # one of both
             for w in (self.wires[i] for i in c.inputs)
         )
-        return ArrayPlan(c.title, inputs, tuple(self.constants), tuple(items), tuple(outputs), 0)
+        return ArrayPlan(
+            c.title, inputs, tuple(self.constants), tuple(items), tuple(outputs), 0,
+            tuple(self.faults),
+        )
 
     def delivered(self, w: Wire) -> Value | View:
         """An output: a number, or a buffer of its own without gaps."""
@@ -478,6 +543,8 @@ def _trim(nest: Nest, wanted: set[str], read: set[Buffer]) -> None:
     for load in reversed(nest.loads):  # a table is loaded before what it picks
         if load.value.name in inside and load.table is not None:
             inside.add(load.table.name)
+        if load.value.name in inside:
+            inside.update(v.name for v, _, _ in load.picks)
     nest.loads = [x for x in nest.loads if x.value.name in inside]
     wanted |= inside
 

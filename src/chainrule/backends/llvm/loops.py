@@ -266,7 +266,7 @@ class _Loops:
                 i: Value(x.value.kind, self.v_spread(
                     IR_TYPE[x.value.kind], self.memory.load_one(self.w, self.read_at[i])))
                 for i, x in enumerate(self.nest.loads)
-                if self.reads[i].strides[-1] == 0 and x.table is None
+                if self.reads[i].strides[-1] == 0 and x.table is None and not x.picks
             }
             totals = self._chunks(steady)
         self._deliver(totals)
@@ -335,6 +335,11 @@ class _Loops:
                 filling = text_of(w, x.value.kind, Value(x.value.kind, "", x.filling), {})
                 held[x.value.name] = memory.load_by_table(
                     w, self.read_at[i], table, filling, off.mask
+                )
+            elif x.picks:
+                picks = [(text_of(w, "i", v, held), *rest) for v, *rest in x.picks]
+                held[x.value.name] = memory.load_picked(
+                    w, self.read_at[i], place, picks, off.mask, x.fault
                 )
             else:
                 held[x.value.name] = memory.load(w, self.read_at[i], place, off.mask)

@@ -118,6 +118,45 @@ class Memory:
         one = self.load_one(w, Place(at.kind, at.pointer, safe, 0))
         return Value(at.kind, w.select(wanted, one, filling, IR_TYPE[at.kind]))
 
+    def load_picked(
+        self, w: Lines, at: Place, place: str, picks: Sequence[tuple[str, int, int]],
+        mask: str | None, fault: int,
+    ) -> Value:
+        """Numbers at places that whole numbers pick; one out of range is noted, and read as 0."""
+        index, wrong = self._picked_place(w, at, place, picks)
+        self._note(w, wrong, mask, fault)
+        if w.lanes:
+            made = self._gather(w, at, index, mask)
+            return Value(at.kind, _as_flags(w, made) if at.kind == "b" else made)
+        return Value(at.kind, self.load_one(w, Place(at.kind, at.pointer, index, 0)))
+
+    def _picked_place(
+        self, w: Lines, at: Place, place: str, picks: Sequence[tuple[str, int, int]]
+    ) -> tuple[str, str]:
+        """How far from the buffer's begin, and a flag where an index is out of range."""
+        total = self._indices(w, at, place) if w.lanes else at.offset
+        wrong = ""
+        for name, stride, size in picks:
+            from_end = w.compare_whole("slt", name, 0)
+            index = w.select_whole(from_end, w.whole("add", name, size), name)
+            outside = w.compare_whole("uge", index, size)
+            wrong = w.flag("or", wrong, outside) if wrong else outside
+            index = w.select_whole(outside, 0, index)
+            total = w.whole("add", total, w.whole("mul", index, stride))
+        return total, wrong
+
+    def _note(self, w: Lines, wrong: str, mask: str | None, fault: int) -> None:
+        """Remember the fault where a flag holds."""
+        if mask is not None:
+            wrong = w.flag("and", wrong, mask)
+        if w.lanes:
+            t = w.many(FLAG)
+            w.intrinsics.add(f"declare {FLAG} @llvm.vector.reduce.or.v{w.lanes}i1({t})")
+            wrong = w.line(f"call {FLAG} @llvm.vector.reduce.or.v{w.lanes}i1({t} {wrong})")
+        before = w.line("load i32, ptr %.status, align 4")
+        now = w.line(f"select i1 {wrong}, i32 {fault}, i32 {before}")
+        w.text.append(f"  store i32 {now}, ptr %.status, align 4")
+
     def store(self, w: Lines, at: Place, place: str, value: str, mask: str | None) -> None:
         """Set the numbers at a place of the innermost axis."""
         if not w.lanes:

@@ -86,6 +86,7 @@ def whole(buffer: Buffer, shape: Shape) -> View:
 class Load:
     """A number read from memory: at its place in a view, or at the place a table has there.
 
+    picks: index values, each with the distance from one place to the next and their number.
     table: a value that counts the places of the buffer from 1; where it is 0, the number is the
     filling.
     """
@@ -94,10 +95,13 @@ class Load:
     view: View
     table: Value | None = None
     filling: float = 0.0
+    picks: tuple[tuple[Value, int, int], ...] = ()
+    fault: int = 0  # what the program returns when an index is out of range
 
     def __str__(self) -> str:
         if self.table is None:
-            return f"{self.value} = load {self.view}"
+            picks = "".join(f" + {stride}*{x}" for x, stride, _ in self.picks)
+            return f"{self.value} = load {self.view}{picks}"
         return f"{self.value} = load {self.view.buffer.name} at {self.table}"
 
 
@@ -203,6 +207,7 @@ class ArrayPlan:
     items: tuple[Item, ...]
     outputs: tuple[Value | View, ...]
     arena: int  # bytes
+    faults: tuple[str, ...] = ()  # what each result of the program but 0 means
 
     def __str__(self) -> str:
         given = ", ".join(x.name for x in self.inputs)

@@ -23,7 +23,7 @@ NUMBERS = ("float64", "float32", "int64", "bool")
 # Gates of arrays that a plan takes as they are; all others decompose.
 FOLDS = (reduce.sum_, reduce.max_, reduce.min_, reduce.prod, reduce.any_, reduce.all_)
 PRODUCTS = (contract.matmul, contract.inner, contract.tensordot)
-MOVES = tuple(BY_NAME[name] for name in ("diagonal", "diag"))
+MOVES = tuple(BY_NAME[name] for name in ("diagonal", "diag", "take", "take_along_axis"))
 
 
 def _shifted(x: Any, axis: Any) -> Any:
@@ -86,6 +86,8 @@ def prepared(circuit: Circuit) -> Circuit:
 def _is_compound(gate: Gate) -> bool:
     """True for what has to be replaced by other gates."""
     if gate.family in ("leaf", "move") or gate in ROWS:
+        return False
+    if gate.family == "gather" and gate.name.rpartition("_")[0] == "index":
         return False
     return gate not in (*FOLDS, *PRODUCTS, *MOVES, reduce.cumsum) and not gate.name.startswith("einsum")
 

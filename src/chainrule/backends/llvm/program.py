@@ -4,7 +4,7 @@
 
 An input slot holds a number, or points to an array; so do those of arrays read from outside the
 function, which follow. An output slot takes a number, or points to the array to fill. Arrays are in
-row-major order without gaps. The result is 0.
+row-major order without gaps. The result is 0, or the number of a fault (ArrayPlan.faults).
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,8 @@ def emit_program(plan: ArrayPlan) -> str:
     for slot, out in enumerate(plan.outputs):
         if isinstance(out, Value):
             _number_out(w, slot, out, held)
-    core = [f"define i32 @{CORE}(ptr %.in, ptr %.out, ptr %.arena) {{", *w.text, "  ret i32 0", "}"]
+    status = ["  %.status = alloca i32, align 4", "  store i32 0, ptr %.status, align 4"]
+    core = [f"define i32 @{CORE}(ptr %.in, ptr %.out, ptr %.arena) {{", *status, *w.text, "  %.result = load i32, ptr %.status, align 4", "  ret i32 %.result", "}"]
     text = ["\n".join(core), *definitions(w), *sorted(w.intrinsics)]
     return "\n\n".join([f"; {plan.title}", *text]) + "\n"
 
