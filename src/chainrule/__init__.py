@@ -93,9 +93,10 @@ def dimensions(**inputs: Any) -> "Dimensions":
 def jit(f: Callable[..., Any]) -> "Jitted":
     """f as machine code, compiled at the second call with the same kinds of arguments.
 
-    f takes numbers, nested as they may be, and returns numbers: jit(value_and_grad(f)) compiles
-    value and gradient as one. Results differ from eager ones by a few units in the last place.
-    Arrays, and decisions of Python on traced values, run as plain Python; a warning says so once.
+    f takes numbers and arrays, nested as they may be, and returns such: jit(value_and_grad(f))
+    compiles value and gradient as one. Each shape and dtype is compiled by itself, and so is each
+    way through Python's decisions on traced values. Results differ from eager ones by a few units
+    in the last place. What cannot be compiled runs as plain Python; a warning says so once.
     Raises TraceError when a number that f makes up by itself (random, a clock) differs between the
     first two calls.
     """

@@ -240,35 +240,90 @@ def test_a_number_that_differs_between_calls_is_refused_with_its_line(number):
         jit(f).compile(1.0)
 
 
-def test_a_decision_runs_as_plain_python_and_says_where():
+def counting(f):
+    """f, and a list with an entry for each time Python runs it."""
+    seen = []
+
+    def counted(*args):
+        seen.append(args)
+        return f(*args)
+
+    return counted, seen
+
+
+def test_each_way_through_the_decisions_is_compiled():
     def f(x):
         if x > 0:
             return x * x
         return -x
 
-    line = f.__code__.co_firstlineno + 1
-    run = jit(f)
-    said = rf"decision .* True: in f, .* line {line}\n.*np.where"
-    with pytest.warns(ChainruleWarning, match=said):
-        assert run(3.0) == 9.0
-    for _ in range(3):  # and no further warning, which would be an error
+    counted, seen = counting(f)
+    run = jit(counted)
+    for _ in range(3):
         assert (run(3.0), run(-3.0)) == (9.0, 3.0)
-    with pytest.raises(TraceError, match="decision"):
-        jit(f).compile(3.0)
+    assert len(seen) == 4  # two ways, each traced twice
+    assert (run(0.5), run(-0.5), run(0.0)) == (0.25, 0.5, -0.0)
+    assert len(seen) == 4
+
+
+def test_a_loop_goes_a_way_for_each_length():
+    def halvings(x):
+        count = 0
+        while x > 1:
+            x, count = x / 2, count + 1
+        return x, count
+
+    counted, seen = counting(halvings)
+    run = jit(counted)
+    for start in (9.0, 3.0, 9.0, 3.0, 100.0, 100.0):
+        assert run(start) == halvings(start)
+    traced = len(seen)
+    for start in (65.0, 8.5, 2.5, 127.0):
+        assert run(start) == halvings(start)
+    assert len(seen) == traced
 
 
 def test_a_decision_inside_a_gradient_is_seen_too():
     run = jit(cr.grad(lambda x: x * x if x > 0 else -x))
-    with pytest.warns(ChainruleWarning, match="decision"):
-        assert run(3.0) == 6.0
-    assert (run(-3.0), run(3.0)) == (-1.0, 6.0)
+    for _ in range(3):
+        assert (run(3.0), run(-3.0)) == (6.0, -1.0)
 
 
 def test_builtin_max_is_a_decision():
     run = jit(lambda x: max(x, 0.0))
-    with pytest.warns(ChainruleWarning, match="np.maximum"):
-        assert run(3.0) == 3.0
-    assert run(-3.0) == 0.0
+    for _ in range(3):
+        assert (run(3.0), run(-3.0)) == (3.0, 0.0)
+
+
+def test_a_decision_on_an_array_and_an_index_out_of_range_on_the_way_not_taken():
+    def f(x, i):
+        if (i < 3).all():
+            return x[i].sum()
+        return -x.sum()
+
+    run = jit(f)
+    for _ in range(3):
+        assert run(np.arange(3.0), np.array([2, 2])) == 4.0
+    for _ in range(3):
+        assert run(np.arange(3.0), np.array([2, 7])) == -3.0
+
+
+def test_ways_without_end_run_as_plain_python_and_say_so():
+    def f(x):
+        total = 0.0
+        while x > 0:
+            x, total = x - 1, total + x
+        return total
+
+    line = f.__code__.co_firstlineno + 2
+    run = jit(f)
+    with pytest.warns(ChainruleWarning, match=r"(?s)64 ways.*length.*"):
+        for n in range(70):
+            assert run(float(n)) == n * (n + 1) / 2
+    with pytest.warns(ChainruleWarning, match=rf"new way .* line {line}"):
+        again = jit(f)
+        for n in range(65):
+            again(float(n))
 
 
 @pytest.mark.parametrize(

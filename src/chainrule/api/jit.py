@@ -1,13 +1,15 @@
-"""jit: a function's machine code, where the function is a straight line of numbers.
+"""jit: a function's machine code.
 
     first call     runs the function while a trace records it; no compiler is loaded
     second call    traces again, compares the two traces, compiles, and runs the machine code
     later calls    run the machine code, one compiled form per signature
 
 A signature is the nesting of the arguments, the type of each real number in them, and the value of
-everything else (None, bool, str, ...). What the trace cannot hold, such as `if x > 0`, is never
-compiled in silence: the function then runs as it stands, and one warning says why and where.
-Numbers read from outside the function are compiled in, as they were.
+everything else (None, bool, str, ...); for arrays their shape and dtype. Each way through the
+function's decisions is compiled by itself (see paths.py). What the trace cannot hold, such as
+`range(int(x))`, is never compiled in silence: the function then runs as it stands, and one warning
+says why and where. Arrays read from outside the function are read at each call; numbers read from
+there are compiled in, as they were.
 """
 
 import sys
@@ -22,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.api.paths import PATHS, Elsewhere, Path, Paths, guarded
 from chainrule.api.recorded import (
     FIXED,
     NUMBERS,
@@ -31,6 +34,7 @@ from chainrule.api.recorded import (
     is_of,
     obstacle,
     record,
+    too_many_ways,
 )
 from chainrule.backends.llvm.compiled import Compiled, compiled
 from chainrule.backends.numpy import compile_source
@@ -41,16 +45,6 @@ from chainrule.trace.traced import Traced
 KEPT = 128  # signatures of one function; the oldest is forgotten
 
 
-@dataclass(slots=True)
-class Entry:
-    """What is known of one signature."""
-
-    first: Recorded | None = None
-    compiled: Compiled | None = None
-    run: Callable[..., Any] | None = None  # the real numbers in the arguments -> the result
-    is_eager: bool = False
-
-
 class Jitted:
     """A function that runs as machine code from its second call on."""
 
@@ -58,7 +52,7 @@ class Jitted:
         update_wrapper(self, f)
         self._f = f
         self._name = getattr(f, "__name__", type(f).__name__)
-        self._entries: OrderedDict[Any, Entry] = OrderedDict()
+        self._entries: OrderedDict[Any, Paths] = OrderedDict()
         self._said: set[str] = set()
         self._lock = threading.Lock()
 
@@ -67,7 +61,10 @@ class Jitted:
         if not kwargs:  # the short way, for plain numbers and arrays
             entry = self._entries.get(tuple(map(_leaf_key, args)))
             if entry is not None and entry.run is not None:
-                return entry.run(*args)
+                try:
+                    return entry.run(*args)
+                except Elsewhere:
+                    pass
         return self._call(args, kwargs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -80,7 +77,9 @@ class Jitted:
         takes a decision on a value, or computes with a number that differs from call to call.
         """
         leaves, key, why = _signature(args, kwargs)
-        why = why or self._compile(self._entry(key), leaves, args, kwargs)
+        entry = self._entry(key)
+        for _ in range(2):
+            why = why or self._trace(entry, args, kwargs)[1]
         if why is not None:
             raise why
 
@@ -95,61 +94,72 @@ class Jitted:
         entry = self._entry(key)
         if entry.is_eager:
             return self._f(*args, **kwargs)
-        if entry.run is None:
-            if entry.first is None:
-                return self._first_call(entry, args, kwargs)
-            why = self._compile(entry, leaves, args, kwargs)
-            if why is not None:
-                return self._eagerly(entry, why, args, kwargs)
-        assert entry.run is not None
-        return entry.run(*[x for x in leaves if is_input(x)])
+        inputs = [x for x in leaves if is_input(x)]
+        if entry.run is not None:
+            try:
+                return entry.run(*inputs)
+            except Elsewhere:
+                pass
+        recorded, why = self._trace(entry, args, kwargs)
+        if why is not None:
+            return self._eagerly(entry, why, args, kwargs)
+        assert recorded is not None
+        is_new = entry.run is None or recorded.outcomes in entry.firsts
+        return recorded.result if is_new else entry.run(*inputs)  # type: ignore[misc]  # there is one
 
-    def _entry(self, key: Any) -> Entry:
+    def _entry(self, key: Any) -> Paths:
         with self._lock:
-            entry = self._entries.setdefault(key, Entry())
+            entry = self._entries.setdefault(key, Paths())
             if len(self._entries) > KEPT:
                 self._entries.popitem(last=False)
             return entry
 
-    def _first_call(self, entry: Entry, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _trace(
+        self, entry: Paths, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Recorded | None, Exception | None]:
+        """Trace a call, and compile its way when it is seen the second time; or what stands in
+        the way of it. Raises where a constant differs."""
         try:
             recorded = record(self._f, args, kwargs)
         except (TraceError, UnsupportedError) as error:
-            return self._eagerly(entry, error, args, kwargs)
+            return None, error
         if recorded.trace.is_nested:
-            return recorded.result  # it read a value of an older trace: nothing to keep
+            return recorded, None  # it read a value of an older trace: nothing to keep
         why = obstacle(recorded)
         if why is not None:
-            return self._eagerly(entry, why, args, kwargs)
-        entry.first = recorded
-        return recorded.result
-
-    def _compile(
-        self, entry: Entry, leaves: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Exception | None:
-        """Compile an entry; or what stands in the way. Raises where a constant differs."""
+            return None, why
         try:
-            first = entry.first or record(self._f, args, kwargs)
-            second = record(self._f, args, kwargs)
-            why = obstacle(first) or obstacle(second)
-            if why is not None:
-                return why
-            check_same(first, second, self._name)
-            circuit = with_names(second.circuit, second.trace)
-            entry.compiled = compiled(circuit)
-            entry.run = entry.compiled.delivering(_deliverer(second, entry.compiled))
+            self._keep(entry, recorded)
         except UnsupportedError as error:
-            return error
-        entry.first = None
-        return None
+            return None, error
+        return recorded, None
+
+    def _keep(self, entry: Paths, recorded: Recorded) -> None:
+        """Remember a way, or compile it when it was seen before."""
+        outcomes = recorded.outcomes
+        first = entry.firsts.get(outcomes)
+        if first is None:
+            if any(path.outcomes == outcomes for path in entry.compiled):
+                return
+            if entry.is_full:
+                raise too_many_ways(recorded, PATHS)
+            entry.firsts[outcomes] = recorded
+            return
+        check_same(first, recorded, self._name)
+        code = compiled(with_names(recorded.circuit, recorded.trace))
+        deliver = _deliverer(recorded, code)
+        count = len(code.boxes) - len(outcomes)
+        entry.add(Path(outcomes, code.delivering(guarded(deliver, outcomes, count))))
+        entry.firsts.pop(outcomes, None)
 
     def _eagerly(
-        self, entry: Entry | None, why: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, entry: Paths | None, why: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Run f as it stands, from now on; say so once."""
         result = self._f(*args, **kwargs)
         if entry is not None:
-            entry.is_eager, entry.first = True, None
+            entry.is_eager = True
+            entry.firsts.clear()
         text = f"jit({self._name}) runs as plain Python, not as machine code:\n  {why}"
         if text not in self._said:
             self._said.add(text)
@@ -160,11 +170,12 @@ class Jitted:
 def jit(f: Callable[..., Any]) -> Jitted:
     """f as machine code, compiled at the second call with the same kinds of arguments.
 
-    f takes numbers, nested as they may be, and returns numbers: jit(value_and_grad(f)) compiles
-    value and gradient as one. Results differ from eager ones by a few units in the last place.
-    Raises TraceError when a number that f makes up by itself (random, a clock) differs between the
-    first two calls. Arrays, and decisions of Python on traced values, run as plain Python; a
-    warning says so once.
+    f takes numbers and arrays, nested as they may be, and returns such: jit(value_and_grad(f))
+    compiles value and gradient as one. Each shape and dtype is compiled by itself, and so is each
+    way through Python's decisions on traced values. Results differ from eager ones by a few units
+    in the last place. Raises TraceError when a number that f makes up by itself (random, a clock)
+    differs between the first two calls. What cannot be compiled runs as plain Python; a warning
+    says so once.
     """
     return Jitted(f)
 

@@ -31,6 +31,7 @@ class Recorded:
     circuit: Circuit
     spec: Any  # of the result, optree's
     leaves: tuple[Any, ...]  # of the result: traced values and plain ones
+    outcomes: tuple[bool, ...]  # of the decisions, whose wires follow the outputs
 
     @property
     def result(self) -> Any:
@@ -56,8 +57,10 @@ def record(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any])
         trace.close()
     found, result = optree.tree_flatten(out, none_is_leaf=True)
     wires = [x.wire for x in found if is_of(x, trace)]
-    title = getattr(f, "__name__", "f")
-    return Recorded(trace, trace.circuit(wires, title), result, tuple(found))
+    decided = [wire for wire, *_ in trace.decisions]
+    circuit = trace.circuit([*wires, *decided], getattr(f, "__name__", "f"))
+    outcomes = tuple(outcome for _, outcome, *_ in trace.decisions)
+    return Recorded(trace, circuit, result, tuple(found), outcomes)
 
 
 def _lift(trace: Trace, value: Any, names: Sequence[str], path: Sequence[Any]) -> Any:
@@ -90,14 +93,6 @@ def plain(x: Any, trace: Trace) -> Any:
 
 def obstacle(recorded: Recorded) -> Exception | None:
     """What keeps a recorded call from being compiled, as far as its trace tells."""
-    if recorded.trace.decisions:
-        _, outcome, code, lasti = recorded.trace.decisions[0]
-        return TraceError(
-            f"a decision was taken on a traced value, which was {outcome}: in {code.co_name}, "
-            f"{code.co_filename} line {span(code, lasti).line}\n"
-            "  Machine code would take the same branch for every input. Write np.where(condition, "
-            "x, y), or np.maximum(x, y) for max(x, y)."
-        )
     for x in recorded.leaves:
         value = plain(x, recorded.trace)
         if not isinstance(x, Traced) and not isinstance(value, (*NUMBERS, *FIXED)):
@@ -106,6 +101,18 @@ def obstacle(recorded: Recorded) -> Exception | None:
                 f"a {type(x).__name__} of its own"
             )
     return None
+
+
+def too_many_ways(recorded: Recorded, count: int) -> UnsupportedError:
+    """The error for a function that keeps going new ways through its decisions."""
+    _, _, code, lasti = recorded.trace.decisions[-1]
+    return UnsupportedError(
+        f"it went a new way through its decisions for the {count}th time, the last of them in "
+        f"{code.co_name}, {code.co_filename} line {span(code, lasti).line}\n"
+        f"  Machine code is kept for {count} ways. A loop whose length follows from the numbers "
+        "goes a new way for each length; for a choice between two values write "
+        "np.where(condition, x, y), or np.maximum(x, y) for max(x, y)."
+    )
 
 
 def check_same(first: Recorded, second: Recorded, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Machine code for arrays agrees with stepwise: every gate, its gradients, every layout and size."""
+"""Machine code for arrays agrees with stepwise: every gate, its gradients, layouts and sizes."""
 
 import numpy as np
 import pytest
@@ -147,15 +147,16 @@ def maximum_layer(x, W):
 
 def test_a_plan_reads_as_text():
     plan = compiled_call(maximum_layer, np.ones(3), np.ones((2, 3))).plan
+    line = maximum_layer.__code__.co_firstlineno + 1
     assert str(plan).splitlines() == [
         "plan maximum_layer: x, W -> w.5; 16 bytes between",
         "  nest [2, 3]",
         "    W.l1 = load W[3*i + 1*j]",
         "    x.l2 = load x[1*j]",
-        "    fold dot W.l1, x.l2 -> w.2.b[1*i]",
+        "    fold dot W.l1, x.l2 -> w.2.b3[1*i]",
         "  nest [2]",
-        "    w.2.b.l3 = load w.2.b[1*i]",
-        f"    w.4 = maximum(w.2.b.l3, 0){' ' * 14}  line {maximum_layer.__code__.co_firstlineno + 1}",
+        "    w.2.b3.l4 = load w.2.b3[1*i]",
+        f"    w.4 = maximum(w.2.b3.l4, 0){' ' * 15}line {line}",
         "    fold sum w.4 -> w.5",
     ]
 

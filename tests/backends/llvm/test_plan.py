@@ -77,8 +77,9 @@ def test_variables_of_any_name_make_valid_text():
         return core
 
     circuit = traced_circuit(f, x=1.0, nan=2.0, θ=3.0)
-    assert CompiledNumbers(circuit)(1.0, 2.0, 3.0) == [9.0]
-    assert CompiledNumbers(circuit)(float("nan"), 2.0, 3.0) != CompiledNumbers(circuit)(1.0, 2.0, 3.0)
+    code = CompiledNumbers(circuit)
+    assert code(1.0, 2.0, 3.0) == [9.0]
+    assert code(float("nan"), 2.0, 3.0) != code(1.0, 2.0, 3.0)
 
 
 def test_a_value_named_nan_is_not_the_number_nan():

@@ -7,7 +7,6 @@ number of threads; memory for what stands in between is kept for the next call.
 import ctypes
 import struct
 from collections.abc import Callable, Sequence
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -43,15 +42,15 @@ class CompiledArrays:
 
     def __call__(self, *inputs: Any) -> list[Any]:
         """The outputs, as computed by the machine code."""
-        return self._run(*inputs)
+        return self._run(inputs, list)  # type: ignore[no-any-return]  # a list
 
     def delivering(self, deliver: Callable[[Sequence[Any]], Any]) -> Callable[..., Any]:
         """A callable: inputs -> deliver(outputs)."""
         run = self._run
-        return lambda *inputs: deliver(run(*inputs))
+        return lambda *inputs: run(inputs, deliver)
 
 
-def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., list[Any]]:
+def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
     kinds = [x.kind for x in plan.inputs]
     is_array = [isinstance(x, Buffer) for x in plan.inputs]
     fixed = [_ready(array, b.kind) for b, array in plan.constants]
@@ -65,7 +64,9 @@ def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., list[
     )
     spare: list[Any] = []
 
-    def run(*inputs: Any, _alive: Any = code) -> list[Any]:
+    def run(
+        inputs: Sequence[Any], deliver: Callable[[Sequence[Any]], Any], _alive: Any = code
+    ) -> Any:
         kept = [
             _ready(x, k) if a else x for x, a, k in zip(inputs, is_array, kinds, strict=True)
         ]
@@ -80,9 +81,11 @@ def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., list[
         begin = -(-_address(arena) // 64) * 64
         fault = core(pack(*given, *map(_address, fixed)), _address(outputs), begin)
         spare.append(arena)
-        if fault:
+        filled = enumerate(zip(makers, arrays, strict=True))
+        result = deliver([m.result(outputs, slot, a) for slot, (m, a) in filled])
+        if fault:  # after `deliver`, which may find that these are not the outputs wanted
             raise ShapeError(plan.faults[fault - 1])
-        return [m.result(outputs, slot, a) for slot, (m, a) in enumerate(zip(makers, arrays, strict=True))]
+        return result
 
     return run
 

@@ -6,7 +6,8 @@ do not overlap; each begins at a multiple of 64 bytes, so that a vector never cr
 
 from dataclasses import replace
 
-from chainrule.backends.llvm.nests import ArrayPlan, Buffer, Step
+from chainrule.backends.llvm.nests import ArrayPlan, Buffer
+from chainrule.backends.llvm.plan import Step
 
 ALIGNMENT = 64
 

@@ -79,8 +79,8 @@ def is_matrix_product(c: Contraction, views: Sequence[View]) -> bool:
     """True for a large product of two matrices that BLAS can read as they lie."""
     if len(c.terms) != 2 or any(len(t) != 2 for t in (*c.terms, c.out)):
         return False
-    (i, k), (k2, j) = c.terms
-    is_plain = k == k2 and c.out == i + j and len({i, j, k}) == 3
+    x, y = c.terms
+    is_plain = x[1] == y[0] and c.out == x[0] + y[1] and len({*x, *y}) == 3
     return is_plain and prod(c.sizes.values()) > SMALL and all(map(_has_unit_stride, views))
 
 

@@ -1,107 +1,121 @@
-"""Fusion: from a circuit to a plan of loop nests, each elementwise stage in as few of them as can be.
+"""From a circuit to a plan of loop nests: what each gate adds to the schedule (schedule.py).
 
-Items stand in a list in the order they run. A stage over an iteration space joins the first nest
-of that space that comes after everything it reads; what it reads from that very nest it reads as a
-value, what comes from before it loads. So a chain and its gradient, which wait for no sum in
-between, share one nest and read their input once. A result that a later item needs is stored.
-Numbers are steps between the items, held in registers.
+| gates                      | in the plan                                                      |
+|----------------------------|------------------------------------------------------------------|
+| elementwise                | a step in a nest; of numbers alone, a step between the items     |
+| sum, max, ... along axes   | a fold in the nest of its operand                                |
+| matmul, einsum, ...        | a product by BLAS, or a nest over all letters that folds products|
+| reshape, transpose, ...    | another view of the same memory, or a table of places            |
+| x[i], take                 | loads at places picked by index arrays                           |
+| x[key] = v, x[key] += v    | stores there, in x's memory where nobody needs x any more        |
+| concatenate, stack         | stores into parts of one buffer                                  |
+| cumsum                     | a scan                                                           |
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from chainrule.backends.llvm.buffers import arranged
 from chainrule.backends.llvm.contract import Contraction, contraction, is_matrix_product
 from chainrule.backends.llvm.nests import (
     KIND_OF,
     ArrayPlan,
     Buffer,
-    Fetch,
     Fold,
-    Item,
     Load,
     Nest,
+    Pick,
     Product,
     Scan,
     Shape,
+    Store,
     View,
     whole,
 )
-from chainrule.backends.llvm.picks import picking
+from chainrule.backends.llvm.picks import Picking, picking
 from chainrule.backends.llvm.plan import Step, known, names_of_wires, shortened
-from chainrule.backends.llvm.prepare import prepared
-from chainrule.backends.llvm.shapes import Table, moved
+from chainrule.backends.llvm.prepare import is_pick, is_write, prepared
+from chainrule.backends.llvm.schedule import Schedule, Wire
+from chainrule.backends.llvm.shapes import Table, moved, only_reshapes
+from chainrule.backends.llvm.trim import needed_items
 from chainrule.backends.llvm.values import Value
 from chainrule.circuit.circuit import Circuit, Origin
-from chainrule.circuit.record import BY_NAME, CONSTANT, INPUT, Kind
+from chainrule.circuit.record import CONSTANT, INPUT, Kind, gate_named
 from chainrule.circuit.types import Type, promote
 from chainrule.errors import UnsupportedError
 from chainrule.gates.elementwise import divide, multiply, power
 from chainrule.gates.move import alias, cast, stop_gradient
 from chainrule.gates.reduce import cumsum
 
-
 SAME = (alias, stop_gradient)
-CHEAP = 3  # steps computed again rather than stored and loaded
-CHEAP_GATES = frozenset(
-    BY_NAME[name] for name in (
-        "add", "subtract", "multiply", "negate", "accumulate", "where", "greater",
-        "greater_equal", "less", "less_equal", "equal", "not_equal", "maximum", "minimum",
-        "relu", "logical_and", "logical_or", "logical_not", "abs", "square", "sign",
-    )
-)
 
 
-@dataclass(slots=True, eq=False)
-class Wire:
-    """What is known of a wire: a number (the same at every place), a view, or a value in a nest."""
-
-    shape: Shape
-    kind: str
-    name: str
-    ready: int = 0  # the first item that may read it from memory or a register
-    number: Value | None = None
-    view: View | None = None
-    nest: int = -1  # the item that computes it, while it is a value there
-    value: Value | None = None
-    step: Step | None = None  # what makes the value there
-    operands: tuple["Wire", ...] = ()
+def array_plan(circuit: Circuit) -> ArrayPlan:
+    """The plan of a circuit of arrays. Raises UnsupportedError for gates without a form here."""
+    return arranged(_Planner(prepared(circuit)).plan())
 
 
 class _Planner:
-    """Walks the rows once; items, and the steps before each, grow."""
+    """Walks the rows once; the schedule grows."""
 
     def __init__(self, circuit: Circuit) -> None:
         self.circuit = circuit
         self.names = names_of_wires(circuit)
-        self.items: list[Nest | Product | Scan] = []
-        self.before: list[list[Step | Fetch]] = [[]]
+        self.last_reader = _last_readers(circuit)
+        self.schedule = Schedule()
         self.constants: list[tuple[Buffer, Any]] = []
         self.wires: list[Wire] = []
+        self.holders: dict[Buffer, list[int]] = {}  # rows whose numbers a buffer of ours holds
         self.done: dict[Any, Wire] = {}
-        self.loaded: dict[Any, Value] = {}
-        self.count = 0
         self.faults: list[str] = []
+
+    def plan(self) -> ArrayPlan:
+        """The whole plan; its buffers have no places yet."""
+        c = self.circuit
+        for row in range(len(c)):
+            self.wires.append(self.row(row))
+            view = self.wires[row].view
+            if view is not None:
+                self.holders.setdefault(view.buffer, []).append(row)
+        outputs = tuple(self.delivered(self.wires[w]) for w in c.outputs)
+        items = needed_items(self.schedule.in_order(), outputs)
+        inputs = tuple(_given(self.wires[w]) for w in c.inputs)
+        return ArrayPlan(
+            c.title, inputs, tuple(self.constants), tuple(items), outputs, 0, tuple(self.faults)
+        )
+
+    def delivered(self, w: Wire) -> Value | View:
+        """An output: a number, or a buffer of its own without gaps."""
+        if w.shape == () and w.number is not None:
+            return w.number
+        view = self.schedule.view(w)
+        is_all = view.is_contiguous and not view.offset and view.buffer.size == prod(w.shape)
+        if view.buffer.role != "arena" or not is_all:
+            view = _placed(self.schedule.copied(view, w))
+        view.buffer.role = "output"
+        return view
 
     # ---- rows
 
     def row(self, row: int) -> Wire:
-        """The wire of a row."""
-        c, kind = self.circuit, self.circuit.kind_of(row)
+        """The wire of a row; one computed before is not computed again."""
+        c, kind, name = self.circuit, self.circuit.kind_of(row), self.names[row]
         if kind.gate is INPUT:
-            return self.given(kind.type, self.names[row])
+            return self.given(kind.type, name)
         if kind.gate is CONSTANT:
-            return self.constant(c.constant(row), kind.type, self.names[row])
-        operands = [self.wires[w] for w in c.operands(row)]
+            return self.constant(c.constant(row), kind.type, name)
+        wires = c.operands(row)
+        operands = [self.wires[w] for w in wires]
+        if is_write(kind.gate):
+            return self.written(kind, operands, row)
         key = (kind.gate.id, repr(kind.key), kind.type_id, *map(_identity, operands))
-        found = self.done.get(key)
-        if found is None:
-            types = [c.type_of(w) for w in c.operands(row)]
-            found = self.done[key] = self.stage(kind, operands, types, row)
-        return found
+        if key not in self.done:
+            self.done[key] = self.stage(kind, operands, [c.type_of(w) for w in wires], row)
+        return self.done[key]
 
     def given(self, t: Type, name: str) -> Wire:
         """An input: an array, or a number."""
@@ -111,6 +125,7 @@ class _Planner:
         return Wire(t.shape, kind, name, view=whole(Buffer(name, kind, t.size, "input"), t.shape))
 
     def constant(self, value: Any, t: Type, name: str) -> Wire:
+        """A number, or an array read at each call."""
         kind = KIND_OF[t.dtype.name]
         if t.shape == ():
             return Wire((), kind, name, number=known(kind, value))
@@ -119,30 +134,33 @@ class _Planner:
         return Wire(t.shape, kind, name, view=self.fixed(value, kind, name))
 
     def fixed(self, value: Any, kind: str, name: str) -> View:
-        """An array read at each call, beside the inputs."""
+        """An array beside the inputs."""
         buffer = Buffer(name, kind, value.size, "constant")
         self.constants.append((buffer, value))
         return whole(buffer, value.shape)
 
     def stage(self, kind: Kind, operands: Sequence[Wire], types: Sequence[Type], row: int) -> Wire:
         """The wire a gate makes."""
-        gate, name = kind.gate, self.names[row]
-        origin = self.circuit.origin_of(row)
+        gate, name, origin = kind.gate, self.names[row], self.circuit.origin_of(row)
         if gate.family == "elementwise" or gate in (*SAME, cast):
-            real = _precision(kind, types)
-            return self.elementwise(kind, operands, name, origin, real)
+            return self.elementwise(kind, operands, name, origin, _precision(kind, types))
         if gate is cumsum:
             return self.scan(kind, operands[0], name)
         if gate.family == "reduce":
             return self.fold(kind, operands[0], name)
         if gate.family == "contract":
-            return self.contract(contraction(kind, [w.shape for w in operands]), operands, kind, name)
-        if gate.family == "gather" and len(operands) > 1:
+            return self.contract(kind, operands, name)
+        if is_pick(gate) and len(operands) > 1:
             return self.picked(kind, operands, name, origin)
-        if gate.family in ("move", "gather") and len(operands) == 1:
+        if gate.family in ("move", "gather"):
+            if len(operands) == 1:
+                return self.move(kind, operands[0], name)
+            if "axis" in kind.attrs:
+                return self.joined(kind, operands, name)
+            if not operands:
+                raise UnsupportedError(f"machine code has no array form of {gate.name}")
+        if len(operands) == 1 and kind.type.shape == operands[0].shape:
             return self.move(kind, operands[0], name)
-        if gate.family == "move":
-            return self.joined(kind, operands, name)
         raise UnsupportedError(
             f"machine code has no array form of {gate.name}"
             + (f"\n  in {origin.function}, {origin}" if origin else "")
@@ -153,243 +171,151 @@ class _Planner:
     def elementwise(
         self, kind: Kind, operands: Sequence[Wire], name: str, origin: Origin | None, real: str
     ) -> Wire:
+        """A step in a nest, or between the items where it works on numbers."""
         out, shape = KIND_OF[kind.type.dtype.name], kind.type.shape
-        if all(w.number is not None for w in operands):
-            return self.number(kind, operands, name, origin, real, shape)
         same = _unchanged(kind, operands)
         if same is not None:
             return same
-        p = self.place(shape, operands)
-        nest = self.items[p]
-        values = tuple(self.read(w, p, shape) for w in operands)
-        value = Value(out, name)
-        nest.steps.append(Step(value, kind.gate, values, origin, real))
-        return Wire(
-            shape, out, name, ready=p + 1, nest=p, value=value, step=nest.steps[-1],
-            operands=tuple(operands),
-        )
-
-    def number(
-        self, kind: Kind, operands: Sequence[Wire], name: str, origin: Origin | None, real: str,
-        shape: Shape,
-    ) -> Wire:
-        """A gate on numbers: a step outside of loops, or no step at all."""
-        values = tuple(w.number for w in operands)
-        out = KIND_OF[kind.type.dtype.name]
+        numbers = [w.number for w in operands if w.number is not None]
+        if len(numbers) < len(operands):
+            return self.schedule.step(kind.gate, operands, Wire(shape, out, name), origin, real)
         ready = max((w.ready for w in operands), default=0)
-        short = shortened(kind, values) if out != "s" else None
+        short = shortened(kind, tuple(numbers)) if out != "s" else None
         if short is None:
             short = Value(out, name)
-            self.before[ready].append(Step(short, kind.gate, values, origin, real))
+            step = Step(short, kind.gate, tuple(numbers), origin, real)
+            self.schedule.before[ready].append(step)
         return Wire(shape, short.kind, name, ready=ready, number=short)
-
-    def place(self, shape: Shape, operands: Sequence[Wire]) -> int:
-        """The first nest over a shape that may read these wires; a new one where there is none."""
-        first = max(
-            (w.nest if w.nest >= 0 and w.shape == shape else w.ready for w in operands), default=0
-        )
-        for p in range(first, len(self.items)):
-            item = self.items[p]
-            if isinstance(item, Nest) and item.shape == shape:
-                return p
-        return self.append(Nest(shape))
-
-    def append(self, item: Nest | Product | Scan) -> int:
-        self.items.append(item)
-        self.before.append([])
-        return len(self.items) - 1
-
-    def read(self, w: Wire, p: int, shape: Shape) -> Value:
-        """A wire as a value in the nest at p."""
-        if w.number is not None:
-            return w.number
-        if w.nest == p and w.shape == shape:
-            assert w.value is not None
-            return w.value
-        if w.view is None and w.shape == shape and self.cost(w, p) <= CHEAP:
-            return self.again(w, p)
-        return self.load(self.view(w).spread(shape), p)
-
-    def cost(self, w: Wire, p: int) -> int:
-        """How many cheap steps compute a wire once more in the nest at p; many if some is dear."""
-        if w.number is not None or w.view is not None or w.nest == p:
-            return 0
-        if w.step is None or w.step.gate not in CHEAP_GATES:
-            return CHEAP + 1
-        if any(x.shape != w.shape and x.view is None and x.number is None for x in w.operands):
-            return CHEAP + 1
-        return 1 + sum(self.cost(x, p) for x in w.operands)
-
-    def again(self, w: Wire, p: int) -> Value:
-        """A wire computed once more, in the nest at p, rather than stored and loaded."""
-        key = (p, id(w))
-        if key not in self.loaded:
-            assert w.step is not None
-            values = tuple(self.read(x, p, w.shape) for x in w.operands)
-            self.loaded[key] = Value(w.kind, self.fresh(w.name))
-            self.items[p].steps.append(replace(w.step, value=self.loaded[key], operands=values))
-        return self.loaded[key]
-
-    def load(self, view: View, p: int) -> Value:
-        """A number of a view in the nest at p, loaded there once."""
-        key = (p, id(view.buffer), view.strides, view.offset)
-        if key not in self.loaded:
-            self.loaded[key] = Value(view.buffer.kind, self.fresh(view.buffer.name))
-            self.items[p].loads.append(Load(self.loaded[key], view))
-        return self.loaded[key]
-
-    def fresh(self, stem: str) -> str:
-        self.count += 1
-        return f"{stem}.l{self.count}"
-
-    def view(self, w: Wire) -> View:
-        """A wire in memory; stored where its nest computes it, if it is not there yet."""
-        if w.view is None:
-            w.view = whole(self.buffer(w), w.shape)
-            if w.number is not None:
-                p = self.append(Nest(w.shape, stores=[(w.number, w.view)]))
-                w.ready = max(w.ready, p + 1)
-            else:
-                assert w.value is not None
-                self.items[w.nest].stores.append((w.value, w.view))
-        return w.view
-
-    def buffer(self, w: Wire) -> Buffer:
-        size = int(np.prod(w.shape, dtype=int))
-        return Buffer(f"{w.name}.b", w.kind, size, "arena")
-
-    # ---- folds and products
-
-    def fold(self, kind: Kind, x: Wire, name: str) -> Wire:
-        axis = kind.attrs["axis"]
-        axes = range(len(x.shape)) if axis is None else axis
-        p = self.place(x.shape, [x])
-        source = self.read(x, p, x.shape)
-        wire = Wire(kind.type.shape, KIND_OF[kind.type.dtype.name], name, ready=p + 1)
-        return self.folded(p, kind.gate.name, (source,), wire, [i not in axes for i in range(len(x.shape))])
-
-    def folded(
-        self, p: int, how: str, sources: tuple[Value, ...], wire: Wire, kept: Sequence[bool]
-    ) -> Wire:
-        """A fold in the nest at p; `wire` gets its number, or its view."""
-        nest = self.items[p]
-        value = Value(wire.kind, wire.name)
-        if all(n == 1 for n in wire.shape):
-            wire.number = value
-            nest.folds.append(Fold(how, sources, value, None))
-            return wire
-        wire.view = whole(self.buffer(wire), wire.shape)
-        flat = iter(s for s in whole(wire.view.buffer, _kept_sizes(nest.shape, kept)).strides)
-        strides = tuple(next(flat) if k else 0 for k in kept)
-        into = View(wire.view.buffer, nest.shape, strides)
-        nest.folds.append(Fold(how, sources, value, into))
-        return wire
-
-    def contract(
-        self, c: Contraction, operands: Sequence[Wire], kind: Kind, name: str
-    ) -> Wire:
-        """A sum of products over letters: by BLAS where it is a large product of matrices."""
-        out = Wire(c.out_shape, KIND_OF[kind.type.dtype.name], name)
-        views = [self.view(self.cast_to(w, out.kind)) for w in operands]
-        ready = max(w.ready for w in operands)
-        if is_matrix_product(c, views):
-            x, y = views
-            out.view = whole(self.buffer(out), c.out_shape)
-            out.ready = self.append(Product(x, y, out.view)) + 1
-        else:
-            self.sum_of_products(c, views, out, ready)
-        return replace(out, shape=kind.type.shape, view=_reshaped(out.view, kind.type.shape))
-
-    def sum_of_products(
-        self, c: Contraction, views: Sequence[View], out: Wire, ready: int
-    ) -> None:
-        order = c.loop_order(views)
-        shape = tuple(c.sizes[x] for x in order)
-        p = self.append(Nest(shape))
-        assert p >= ready
-        values = [
-            self.load(View(v.buffer, shape, c.strides(v, term, order), v.offset), p)
-            for v, term in zip(views, c.terms, strict=True)
-        ]
-        out.ready = p + 1
-        while len(values) > 2:
-            x, y, *rest = values
-            made = Value(out.kind, self.fresh(out.name))
-            self.items[p].steps.append(Step(made, c.multiply, (x, y), None, out.kind))
-            values = [made, *rest]
-        how = "dot" if len(values) == 2 else "sum"
-        value = Value(out.kind, out.name)
-        if all(n == 1 for n in out.shape):
-            out.number = value
-            self.items[p].folds.append(Fold(how, tuple(values), value, None))
-            return
-        out.view = whole(self.buffer(out), out.shape)
-        into = View(out.view.buffer, shape, c.strides(out.view, c.out, order))
-        self.items[p].folds.append(Fold(how, tuple(values), value, into))
 
     def cast_to(self, w: Wire, kind: str) -> Wire:
         """The wire in another kind."""
         if w.kind == kind:
             return w
-        p = self.place(w.shape, [w])
-        value = Value(kind, self.fresh(w.name))
-        self.items[p].steps.append(Step(value, cast, (self.read(w, p, w.shape),), None, kind))
-        return Wire(w.shape, kind, w.name, ready=p + 1, nest=p, value=value)
+        made = Wire(w.shape, kind, self.schedule.fresh(w.name))
+        if w.number is None:
+            return self.schedule.step(cast, [w], made, None, kind)
+        value = Value(kind, made.name)
+        self.schedule.before[w.ready].append(Step(value, cast, (w.number,), None, kind))
+        return replace(made, ready=w.ready, number=value)
+
+    # ---- folds, products, scans
+
+    def fold(self, kind: Kind, x: Wire, name: str) -> Wire:
+        """Numbers joined along axes, in the nest that computes them."""
+        axis = kind.attrs["axis"]
+        axes = range(len(x.shape)) if axis is None else axis
+        p = self.schedule.place(x.shape, [x])
+        source = self.schedule.read(x, p, x.shape)
+        wire = Wire(kind.type.shape, KIND_OF[kind.type.dtype.name], name, ready=p + 1)
+        value, into = Value(wire.kind, name), None
+        if all(n == 1 for n in wire.shape):
+            wire.number = value
+        else:
+            wire.view = self.schedule.room(wire)
+            kept = tuple(n for i, n in enumerate(x.shape) if i not in axes)
+            steps = iter(whole(wire.view.buffer, kept).strides)
+            strides = tuple(0 if i in axes else next(steps) for i in range(len(x.shape)))
+            into = View(wire.view.buffer, x.shape, strides)
+        self.schedule.nest(p).folds.append(Fold(kind.gate.name, (source,), value, into))
+        return wire
+
+    def contract(self, kind: Kind, operands: Sequence[Wire], name: str) -> Wire:
+        """A sum of products over letters: by BLAS where it is a large product of matrices."""
+        c = contraction(kind, [w.shape for w in operands])
+        out = Wire(c.out_shape, KIND_OF[kind.type.dtype.name], name)
+        views = [self.schedule.view(self.cast_to(w, out.kind)) for w in operands]
+        if is_matrix_product(c, views):
+            out.view = self.schedule.room(out)
+            out.ready = self.schedule.append(Product(views[0], views[1], out.view)) + 1
+        else:
+            self.sum_of_products(c, views, out)
+        if out.view is not None:
+            out.view = _reshaped(out.view, kind.type.shape)
+        return replace(out, shape=kind.type.shape)
+
+    def sum_of_products(self, c: Contraction, views: Sequence[View], out: Wire) -> None:
+        """A nest over all letters; `out` gets its number or its view."""
+        order = c.loop_order(views)
+        shape = tuple(c.sizes[x] for x in order)
+        p = self.schedule.append(Nest(shape))
+        values = [
+            self.schedule.load(View(v.buffer, shape, c.strides(v, term, order), v.offset), p)
+            for v, term in zip(views, c.terms, strict=True)
+        ]
+        while len(values) > 2:
+            made = Value(out.kind, self.schedule.fresh(out.name))
+            step = Step(made, multiply, (values[0], values[1]), None, out.kind)
+            self.schedule.nest(p).steps.append(step)
+            values = [made, *values[2:]]
+        out.ready = p + 1
+        value, into = Value(out.kind, out.name), None
+        if all(n == 1 for n in out.shape):
+            out.number = value
+        else:
+            out.view = self.schedule.room(out)
+            into = View(out.view.buffer, shape, c.strides(out.view, c.out, order))
+        how = "dot" if len(values) == 2 else "sum"
+        self.schedule.nest(p).folds.append(Fold(how, tuple(values), value, into))
+
+    def scan(self, kind: Kind, x: Wire, name: str) -> Wire:
+        """cumsum, as loops of its own."""
+        wire = Wire(kind.type.shape, KIND_OF[kind.type.dtype.name], name)
+        wire.view = self.schedule.room(wire)
+        view = self.schedule.view(self.cast_to(x, wire.kind))
+        made = Scan(view, wire.view, kind.attrs["axis"], kind.attrs["reverse"])
+        wire.ready = self.schedule.append(made) + 1
+        return wire
 
     # ---- moves
 
     def move(self, kind: Kind, x: Wire, name: str) -> Wire:
+        """Another view of the same memory, or a copy by a table of places."""
         shape = kind.type.shape
         if x.number is not None and kind.gate.makes_view:
             return replace(x, shape=shape)
-        if shape == x.shape and kind.gate.name == "reshape":
-            return x
-        view = self.view(x)
-        if view.is_contiguous and kind.gate.makes_view and _only_reshapes(kind, x.shape):
-            found: Any = _reshaped(view, shape)
+        view = self.schedule.view(x)
+        if only_reshapes(kind.gate):
+            if shape == x.shape:
+                return x
+            found: View | Table = _reshaped(self.schedule.contiguous(x), shape)
         else:
             found = moved(kind, view)
         if isinstance(found, Table):
             return self.by_table(found, view, x, name)
         if shape == ():
-            return self.fetched(found, x.ready, name)
+            return self.schedule.fetched(found, x.ready, name)
         return Wire(shape, x.kind, name, ready=x.ready, view=found)
+
+    def by_table(self, found: Table, view: View, x: Wire, name: str) -> Wire:
+        """A copy of the places a table names."""
+        table = found.places
+        if table.shape == ():
+            return self.schedule.fetched(View(view.buffer, (), (), int(table) - 1), x.ready, name)
+        p = self.schedule.place_after(table.shape, x.ready)
+        index = self.schedule.load(self.fixed(table, "i", f"{name}.places"), p)
+        value = Value(x.kind, self.schedule.fresh(name))
+        start = View(view.buffer, table.shape, (0,) * table.ndim, 0)
+        self.schedule.nest(p).loads.append(Load(value, start, index, found.filling))
+        return Wire(table.shape, x.kind, name, ready=p + 1, nest=p, value=value)
 
     def joined(self, kind: Kind, operands: Sequence[Wire], name: str) -> Wire:
         """Arrays one after another, or side by side: each stored into its part of the whole."""
-        stacks = kind.gate.name.startswith("stack")
         axis, out = kind.attrs["axis"], KIND_OF[kind.type.dtype.name]
         wire = Wire(kind.type.shape, out, name)
-        wire.view = whole(self.buffer(wire), wire.shape)
+        buffer = wire.view = self.schedule.room(wire)
+        stacks = len(operands[0].shape) < len(wire.shape)
         begin = 0
-        for w in operands:
-            w = self.cast_to(w, out)
-            count = 1 if stacks else w.shape[axis]
-            p = self.place(w.shape, [w])
-            strides = wire.view.strides
-            if stacks:
-                strides = strides[:axis] + strides[axis + 1 :]
-            part = View(wire.view.buffer, w.shape, _steps(strides, w.shape),
+        for w in (self.cast_to(w, out) for w in operands):
+            p = self.schedule.place(w.shape, [w])
+            strides = buffer.strides[:axis] + buffer.strides[axis + stacks :]
+            part = View(buffer.buffer, w.shape, _steps(strides, w.shape),
                         begin * prod(wire.shape[axis + 1 :]))
-            self.items[p].stores.append((self.read(w, p, w.shape), part))
-            begin += count
+            self.schedule.nest(p).stores.append(Store(self.schedule.read(w, p, w.shape), part))
+            begin += 1 if stacks else w.shape[axis]
             wire.ready = max(wire.ready, p + 1)
         return wire
 
-    def scan(self, kind: Kind, x: Wire, name: str) -> Wire:
-        """cumsum, as loops of its own."""
-        wire = Wire(kind.type.shape, KIND_OF[kind.type.dtype.name], name)
-        wire.view = whole(self.buffer(wire), wire.shape)
-        x = self.cast_to(x, wire.kind)
-        made = Scan(self.view(x), wire.view, kind.attrs["axis"], kind.attrs["reverse"])
-        wire.ready = self.append(made) + 1
-        return wire
-
-    def fetched(self, view: View, ready: int, name: str) -> Wire:
-        """One number of an array."""
-        value = Value(view.buffer.kind, self.fresh(name))
-        self.before[ready].append(Fetch(value, view))
-        return Wire((), value.kind, name, ready=ready, number=value)
+    # ---- index arrays
 
     def picked(
         self, kind: Kind, operands: Sequence[Wire], name: str, origin: Origin | None
@@ -403,31 +329,41 @@ class _Planner:
         )
         if how is None:
             return Wire(shape, out, name, number=Value(out, "", 0))
-        view = self.contiguous(x)
-        sources = [self.view(self.cast_to(w, "i")) if w.number is None else w for w in indices]
-        ready = max([x.ready, *(w.ready for w in indices)])
-        p = self.place(shape, [Wire(shape, out, "", ready=ready)])
-        picks = []
-        for source, pick in zip(sources, how.picks, strict=True):
-            if isinstance(source, Wire):
-                index = source.number
-            else:
-                index = self.load(
-                    View(source.buffer, shape, pick.strides(source.strides), source.offset), p
-                )
-            picks.append((index, pick.stride, pick.size))
-        value = Value(out, self.fresh(name))
+        view = self.schedule.contiguous(x)
+        sources = [self.index(w) for w in indices]
+        p = self.schedule.place_after(shape, max(x.ready, *(w.ready for w in sources)))
+        value = Value(out, self.schedule.fresh(name))
         start = View(view.buffer, shape, _steps(how.strides, shape), view.offset + how.offset)
-        load = Load(value, start, picks=tuple(picks), fault=self.fault(kind, x, origin))
-        self.items[p].loads.append(load)
+        picks, fault = self.picks(how, sources, p, shape), self.fault(kind, x, origin)
+        self.schedule.nest(p).loads.append(Load(value, start, picks=picks, fault=fault))
         if shape == ():
             return self.single(p, value, name)
         return Wire(shape, out, name, ready=p + 1, nest=p, value=value)
 
+    def index(self, w: Wire) -> Wire:
+        """An index array in memory, or one index in a register."""
+        w = self.cast_to(w, "i")
+        if w.number is None:
+            self.schedule.view(w)
+        return w
+
+    def picks(self, how: Picking, sources: Sequence[Wire], p: int, shape: Shape) -> tuple[Pick, ...]:
+        """The index values of a nest over what is picked."""
+        found = []
+        for source, pick in zip(sources, how.picks, strict=True):
+            if source.number is not None:
+                index = source.number
+            else:
+                v = _placed(source)
+                index = self.schedule.load(View(v.buffer, shape, pick.along(v.strides), v.offset), p)
+            found.append((index, pick.stride, pick.size))
+        return tuple(found)
+
     def single(self, p: int, value: Value, name: str) -> Wire:
         """The one number of a nest over nothing, held from there on."""
         number = Value(value.kind, name)
-        self.items[p].folds.append(Fold("max" if value.kind != "b" else "any", (value,), number, None))
+        how = "any" if value.kind == "b" else "max"
+        self.schedule.nest(p).folds.append(Fold(how, (value,), number, None))
         return Wire((), value.kind, name, ready=p + 1, number=number)
 
     def fault(self, kind: Kind, x: Wire, origin: Origin | None) -> int:
@@ -438,122 +374,76 @@ class _Planner:
         )
         return len(self.faults)
 
-    def contiguous(self, w: Wire) -> View:
-        """A wire in memory without gaps; copied there if need be."""
-        view = self.view(w)
-        if view.is_contiguous:
-            return view
-        p = self.append(Nest(w.shape))
-        w.view = whole(self.buffer(w), w.shape)
-        self.items[p].stores.append((self.load(view, p), w.view))
-        w.ready = p + 1
-        return w.view
+    # ---- writes
 
-    def by_table(self, found: Table, view: View, x: Wire, name: str) -> Wire:
-        """A copy of the places a table names."""
-        table = found.places
-        if table.shape == ():
-            return self.fetched(View(view.buffer, (), (), int(table) - 1), x.ready, name)
-        place = self.place(table.shape, [Wire(table.shape, x.kind, "", ready=x.ready)])
-        index = self.load(self.fixed(table, "i", f"{name}.places"), place)
-        value = Value(x.kind, self.fresh(name))
-        start = View(view.buffer, table.shape, (0,) * table.ndim, 0)
-        self.items[place].loads.append(Load(value, start, index, found.filling))
-        return Wire(table.shape, x.kind, name, ready=place + 1, nest=place, value=value)
-
-    # ---- the end
-
-    def plan(self) -> ArrayPlan:
-        c = self.circuit
-        for row in range(len(c)):
-            self.wires.append(self.row(row))
-        outputs = [self.delivered(self.wires[w]) for w in c.outputs]
-        items: list[Item] = []
-        for steps, item in zip(self.before, [*self.items, None], strict=True):
-            items += steps
-            if item is not None:
-                items.append(item)
-        items = needed_items(items, outputs)
-        inputs = tuple(
-            w.number if w.number is not None else w.view.buffer  # type: ignore[union-attr]  # one of both
-            for w in (self.wires[i] for i in c.inputs)
-        )
-        return ArrayPlan(
-            c.title, inputs, tuple(self.constants), tuple(items), tuple(outputs), 0,
-            tuple(self.faults),
-        )
-
-    def delivered(self, w: Wire) -> Value | View:
-        """An output: a number, or a buffer of its own without gaps."""
-        if w.shape == () and w.number is not None:
-            return w.number
-        view = self.view(w)
-        buffer = view.buffer
-        if buffer.role != "arena" or not view.is_contiguous or view.offset or (
-            buffer.size != int(np.prod(w.shape, dtype=int))
-        ):
-            p = self.append(Nest(w.shape))
-            out = Wire(w.shape, w.kind, w.name, ready=p + 1)
-            out.view = whole(self.buffer(out), w.shape)
-            self.items[p].stores.append((self.load(view, p), out.view))
-            view, buffer = out.view, out.view.buffer
-        buffer.role = "output"
-        return view
-
-
-def needed_items(items: Sequence[Item], outputs: Sequence[Value | View]) -> list[Item]:
-    """What the outputs depend on: loads and steps nobody reads go, and loops that do nothing."""
-    wanted = {x.name for x in outputs if isinstance(x, Value)}
-    read = {x.buffer for x in outputs if isinstance(x, View)}
-    kept: list[Item] = []
-    for item in reversed(items):
-        if isinstance(item, Nest):
-            _trim(item, wanted, read)
-            if not (item.stores or item.folds):
-                continue
-            read.update(x.view.buffer for x in item.loads)
-        elif isinstance(item, (Product, Scan)):
-            if item.out.buffer not in read:
-                continue
-            read.update(v.buffer for v in item.views())
-        elif item.value.name not in wanted:
-            continue
-        elif isinstance(item, Fetch):
-            read.add(item.view.buffer)
+    def written(self, kind: Kind, operands: Sequence[Wire], row: int) -> Wire:
+        """x[key] = v or x[key] += v: in x's own memory where nobody needs x any more."""
+        x, v, *indices = operands
+        name, origin = self.names[row], self.circuit.origin_of(row)
+        wire = Wire(kind.type.shape, x.kind, name)
+        sources = [self.index(w) for w in indices]
+        at = self.schedule.view(x)
+        if self.is_free(x, row):
+            wire.view, x.is_gone = at, True
         else:
-            wanted.update(x.name for x in item.operands)
-        kept.append(item)
-    return kept[::-1]
+            wire.view = _placed(self.schedule.copied(at, x))
+        whole_view = wire.view
+        read = gate_named(f"index_{len(indices)}" if indices else "index")
+        assert read is not None
+        key = kind.attrs["key"]
+        how = picking(
+            lambda *given: read.evaluate(*given, key=key), x.shape, [w.shape for w in indices]
+        )
+        wire.ready = len(self.schedule)
+        if how is None:
+            return wire
+        v = self.cast_to(v, x.kind)
+        if v.number is None:
+            self.schedule.view(v)
+        nest = Nest(how.shape, in_turn=bool(indices))
+        p = self.schedule.append(nest)
+        value = v.number
+        if value is None:
+            value = self.schedule.load(_placed(v).spread(how.shape), p)
+        start = View(
+            whole_view.buffer, how.shape, _steps(how.strides, how.shape),
+            whole_view.offset + how.offset,
+        )
+        picks = self.picks(how, sources, p, how.shape)
+        fault = self.fault(kind, x, origin) if picks else 0
+        nest.stores.append(Store(value, start, picks, fault, adds="add" in kind.gate.name))
+        wire.ready = p + 1
+        return wire
+
+    def is_free(self, x: Wire, row: int) -> bool:
+        """True where x's memory is ours, without gaps, and no later row reads it under any name."""
+        view = x.view
+        if view is None or view.buffer.role != "arena" or not view.is_contiguous:
+            return False
+        rows = self.holders.get(view.buffer)
+        return rows is not None and all(
+            self.last_reader[r] <= row and self.wires[r].shape == x.shape for r in rows
+        )
 
 
-def _trim(nest: Nest, wanted: set[str], read: set[Buffer]) -> None:
-    """Leave out of a nest what nothing after it reads."""
-    nest.stores = [(x, v) for x, v in nest.stores if v.buffer in read]
-    nest.folds = [
-        f for f in nest.folds
-        if (f.into.buffer in read if f.into is not None else f.value.name in wanted)
-    ]
-    inside = {x.name for x, _ in nest.stores} | {x.name for f in nest.folds for x in f.sources}
-    steps = []
-    for step in reversed(nest.steps):
-        if step.value.name in inside:
-            inside.update(x.name for x in step.operands)
-            steps.append(step)
-    nest.steps = steps[::-1]
-    for load in reversed(nest.loads):  # a table is loaded before what it picks
-        if load.value.name in inside and load.table is not None:
-            inside.add(load.table.name)
-        if load.value.name in inside:
-            inside.update(v.name for v, _, _ in load.picks)
-    nest.loads = [x for x in nest.loads if x.value.name in inside]
-    wanted |= inside
+def _last_readers(circuit: Circuit) -> list[int]:
+    """Per row, the last row that reads it; its end for outputs."""
+    last = list(range(len(circuit)))
+    for row in range(len(circuit)):
+        for wire in circuit.operands(row):
+            last[wire] = row
+    for wire in circuit.outputs:
+        last[wire] = len(circuit)
+    return last
 
 
-def array_plan(circuit: Circuit) -> ArrayPlan:
-    """The plan of a circuit of arrays. Raises UnsupportedError for gates without a form here."""
-    from chainrule.backends.llvm.buffers import arranged
+def _given(w: Wire) -> Value | Buffer:
+    return w.number if w.number is not None else _placed(w).buffer
 
-    return arranged(_Planner(prepared(circuit)).plan())
+
+def _placed(w: Wire) -> View:
+    assert w.view is not None
+    return w.view
 
 
 def _unchanged(kind: Kind, operands: Sequence[Wire]) -> Wire | None:
@@ -587,15 +477,5 @@ def _steps(strides: Sequence[int], shape: Shape) -> Shape:
     return tuple(0 if n == 1 else s for s, n in zip(strides, shape, strict=True))
 
 
-def _kept_sizes(shape: Shape, kept: Sequence[bool]) -> Shape:
-    return tuple(n for n, k in zip(shape, kept, strict=True) if k)
-
-
-def _only_reshapes(kind: Kind, shape: Shape) -> bool:
-    """True where the numbers stay in their order: asked of a small move of the same kind."""
-    return kind.gate.name in ("reshape", "ravel", "expand_dims", "squeeze", "atleast_1d",
-                              "atleast_2d")
-
-
-def _reshaped(view: View | None, shape: Shape) -> View | None:
-    return None if view is None else replace(whole(view.buffer, shape), offset=view.offset)
+def _reshaped(view: View, shape: Shape) -> View:
+    return replace(whole(view.buffer, shape), offset=view.offset)

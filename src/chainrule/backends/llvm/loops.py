@@ -10,14 +10,14 @@ not full is computed under a mask. Axes that lie one after the other are joined 
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from chainrule.backends.llvm.choose import MAXIMUM, MINIMUM
 from chainrule.backends.llvm.elementwise import ROWS
 from chainrule.backends.llvm.functions import STRAIGHT
 from chainrule.backends.llvm.lines import REAL, SINGLE, Lines
 from chainrule.backends.llvm.memory import Memory, Place
-from chainrule.backends.llvm.nests import Buffer, Fold, Nest, Shape, View, whole
+from chainrule.backends.llvm.nests import Buffer, Fold, Nest, Shape, Store, View, whole
 from chainrule.backends.llvm.plan import Step
 from chainrule.backends.llvm.shapes import collapsed
 from chainrule.backends.llvm.values import IR_TYPE, Value, as_kind
@@ -116,7 +116,7 @@ def _taken_in(w: Lines, fold: Fold, total: str, held: Held, off: "Off") -> str:
     terms = [text_of(w, kind, x, held) for x in fold.sources]
     if fold.how == "dot" and kind in "fs":
         w.real_type = SINGLE if kind == "s" else REAL
-        made = w.fma(*terms, total)
+        made = w.fma(terms[0], terms[1], total)
         w.real_type = REAL
     elif fold.how == "dot":
         made = w.whole("add", w.whole("mul", *terms), total)
@@ -150,19 +150,21 @@ class _Loops:
     def __init__(self, w: Lines, nest: Nest, held: Held, memory: Memory) -> None:
         self.w, self.nest, self.held, self.memory = w, nest, held, memory
         views = [f.into or _nowhere(nest.shape) for f in nest.folds]
-        every = [*(x.view for x in nest.loads), *(v for _, v in nest.stores), *views]
+        every = [*(x.view for x in nest.loads), *(x.view for x in nest.stores), *views]
         self.shape, flat = collapsed(nest.shape, every)
         loads, stores = len(nest.loads), len(nest.stores)
         self.reads = flat[:loads]
         self.writes = flat[loads : loads + stores]
         self.targets = flat[loads + stores :]
-        self.lanes = 0 if not self.shape else LANES["single" if self._is_single() else "double"]
+        self.lanes = LANES["single" if self._is_single() else "double"]
+        if nest.in_turn or not self.shape:
+            self.lanes = 0
         self.slots: dict[int, str] = {}  # of folds to a number, where loops stand outside
 
     def _is_single(self) -> bool:
         n = self.nest
         kinds = {x.value.kind for x in n.loads} | {s.value.kind for s in n.steps}
-        kinds |= {x.kind for x, _ in n.stores} | {f.value.kind for f in n.folds}
+        kinds |= {x.value.kind for x in n.stores} | {f.value.kind for f in n.folds}
         return kinds <= {"s", "b"} and all(s.real == "s" for s in n.steps)
 
     # ---- around the loops
@@ -172,7 +174,7 @@ class _Loops:
         for index, fold in enumerate(self.nest.folds):
             if fold.into is not None:
                 buffer = fold.into.buffer
-                fill = Nest((buffer.size,), stores=[(identity(fold), whole(buffer, (buffer.size,)))])
+                fill = Nest((buffer.size,), stores=[Store(identity(fold), whole(buffer, (buffer.size,)))])
                 if self._joins_memory(index) or 0 in self.nest.shape:
                     emit_nest(self.w, fill, self.held, self.memory)
             elif len(self.shape) > 1:
@@ -206,7 +208,7 @@ class _Loops:
         self.inside = self._spread_numbers() if self.lanes else dict(self.held)
         places: list[str] = []
         ends: list[tuple[str, str, str, int]] = []
-        for n in self.shape[:-1]:
+        for n in self.shape if self.nest.in_turn else self.shape[:-1]:
             places.append(self._open(n, ends))
         self._innermost(places)
         for head, place, following, n in reversed(ends):
@@ -233,7 +235,9 @@ class _Loops:
         """Numbers made outside, in every lane."""
         made = {x.value.name for x in self.nest.loads} | {s.value.name for s in self.nest.steps}
         used = [x for s in self.nest.steps for x in s.operands]
-        used += [x for x, _ in self.nest.stores]
+        used += [x.value for x in self.nest.stores]
+        used += [x for s in self.nest.stores for x, *_ in s.picks]
+        used += [x for s in self.nest.loads for x, *_ in s.picks]
         used += [x for f in self.nest.folds for x in f.sources]
         found: Held = {}
         for x in used:
@@ -259,7 +263,7 @@ class _Loops:
         self.read_at = at[: len(self.reads)]
         self.write_at = at[len(self.reads) : len(self.reads) + len(self.writes)]
         self.target_at = at[len(self.reads) + len(self.writes) :]
-        if not self.shape:
+        if not self.lanes:
             totals = self._chunk(None, "0", Off(), self._starts())
         else:
             steady = {
@@ -337,7 +341,7 @@ class _Loops:
                     w, self.read_at[i], table, filling, off.mask
                 )
             elif x.picks:
-                picks = [(text_of(w, "i", v, held), *rest) for v, *rest in x.picks]
+                picks = [(text_of(w, "i", v, held), step, n) for v, step, n in x.picks]
                 held[x.value.name] = memory.load_picked(
                     w, self.read_at[i], place, picks, off.mask, x.fault
                 )
@@ -345,8 +349,8 @@ class _Loops:
                 held[x.value.name] = memory.load(w, self.read_at[i], place, off.mask)
         for s in self.nest.steps:
             held[s.value.name] = apply(w, s, held)
-        for (x, _), at in zip(self.nest.stores, self.write_at, strict=True):
-            memory.store(w, at, place, text_of(w, at.kind, x, held), off.mask)
+        for store, at in zip(self.nest.stores, self.write_at, strict=True):
+            self._write(store, at, place, held, off)
         new = dict(totals)
         for i, f in enumerate(self.nest.folds):
             if i in totals:
@@ -357,6 +361,17 @@ class _Loops:
                 made = _taken_in(w, f, before.name, held, Off())
                 memory.store(w, at, place, made, off.mask)
         return new
+
+    def _write(self, s: Store, at: Place, place: str, held: Held, off: Off) -> None:
+        w, memory = self.v, self.memory
+        value = text_of(w, at.kind, s.value, held)
+        if s.picks:
+            picks = [(text_of(w, "i", v, held), step, n) for v, step, n in s.picks]
+            at = memory.picked(w, at, picks, s.fault)
+        if s.adds:
+            before = memory.load(w, at, place, off.mask)
+            value = join(w, "sum", at.kind, before.name, value)
+        memory.store(w, at, place, value, off.mask)
 
     # ---- results of folds
 

@@ -130,6 +130,14 @@ class Memory:
             return Value(at.kind, _as_flags(w, made) if at.kind == "b" else made)
         return Value(at.kind, self.load_one(w, Place(at.kind, at.pointer, index, 0)))
 
+    def picked(
+        self, w: Lines, at: Place, picks: Sequence[tuple[str, int, int]], fault: int
+    ) -> Place:
+        """The place of one number that whole numbers pick."""
+        index, wrong = self._picked_place(w, at, "0", picks)
+        self._note(w, wrong, None, fault)
+        return Place(at.kind, at.pointer, index, 0)
+
     def _picked_place(
         self, w: Lines, at: Place, place: str, picks: Sequence[tuple[str, int, int]]
     ) -> tuple[str, str]:

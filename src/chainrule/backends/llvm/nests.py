@@ -82,6 +82,9 @@ def whole(buffer: Buffer, shape: Shape) -> View:
     return View(buffer, shape, row_major(shape))
 
 
+Pick = tuple[Value, int, int]  # an index; from one place to the next; how many places there are
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """A number read from memory: at its place in a view, or at the place a table has there.
@@ -95,7 +98,7 @@ class Load:
     view: View
     table: Value | None = None
     filling: float = 0.0
-    picks: tuple[tuple[Value, int, int], ...] = ()
+    picks: tuple[Pick, ...] = ()
     fault: int = 0  # what the program returns when an index is out of range
 
     def __str__(self) -> str:
@@ -103,6 +106,21 @@ class Load:
             picks = "".join(f" + {stride}*{x}" for x, stride, _ in self.picks)
             return f"{self.value} = load {self.view}{picks}"
         return f"{self.value} = load {self.view.buffer.name} at {self.table}"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A number written to its place in a view, or to where picks say; `adds`: added to it."""
+
+    value: Value
+    view: View
+    picks: tuple[Pick, ...] = ()
+    fault: int = 0
+    adds: bool = False
+
+    def __str__(self) -> str:
+        picks = "".join(f" + {stride}*{x}" for x, stride, _ in self.picks)
+        return f"{'add' if self.adds else 'store'} {self.value} {self.view}{picks}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,22 +143,24 @@ class Fold:
 
 @dataclass(slots=True, eq=False)
 class Nest:
-    """A loop nest over one iteration space, its body straight."""
+    """A loop nest over one iteration space, its body straight. in_turn: one place at a time, in
+    row-major order, as it must be where several may write to one place."""
 
     shape: Shape
     loads: list[Load] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
-    stores: list[tuple[Value, View]] = field(default_factory=list)
+    stores: list[Store] = field(default_factory=list)
     folds: list[Fold] = field(default_factory=list)
+    in_turn: bool = False
 
     def views(self) -> list[View]:
         """Every view it reads or writes."""
-        return [*(x.view for x in self.loads), *(v for _, v in self.stores),
+        return [*(x.view for x in self.loads), *(x.view for x in self.stores),
                 *(f.into for f in self.folds if f.into is not None)]
 
     def __str__(self) -> str:
         lines = [*map(str, self.loads), *map(str, self.steps),
-                 *(f"store {x} {v}" for x, v in self.stores), *map(str, self.folds)]
+                 *map(str, self.stores), *map(str, self.folds)]
         return "\n    ".join([f"nest {list(self.shape)}", *lines])
 
 

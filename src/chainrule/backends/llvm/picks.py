@@ -16,7 +16,7 @@ from chainrule.backends.llvm.nests import Shape
 
 
 @dataclass(frozen=True, slots=True)
-class Pick:
+class Index:
     """One index array: how far one place is from the next, how many there are, and for each axis
     of the output the array's own axis that goes along it, or None."""
 
@@ -24,7 +24,7 @@ class Pick:
     size: int
     axes: tuple[int | None, ...]
 
-    def strides(self, own: Shape) -> Shape:
+    def along(self, own: Shape) -> Shape:
         """The index array's strides along the axes of the output."""
         return tuple(0 if a is None else own[a] for a in self.axes)
 
@@ -36,7 +36,7 @@ class Picking:
     shape: Shape
     strides: Shape
     offset: int
-    picks: tuple[Pick, ...]
+    picks: tuple[Index, ...]
 
 
 def picking(
@@ -64,7 +64,7 @@ def _difference(table: Any, axis: int) -> int:
 
 def _pick(
     pick: Callable[..., Any], places: Any, zeros: Sequence[Any], start: Any, k: int
-) -> Pick:
+) -> Index:
     def with_index(index: Any) -> Any:
         given = [index if i == k else z for i, z in enumerate(zeros)]
         return np.asarray(pick(places, *given)) - start
@@ -72,7 +72,7 @@ def _pick(
     try:
         stride = int(with_index(np.ones_like(zeros[k])).flat[0])
     except IndexError:  # one place only
-        return Pick(0, 1, (None,) * start.ndim)
+        return Index(0, 1, (None,) * start.ndim)
     size = 1 + int(with_index(np.full_like(zeros[k], -1)).flat[0]) // stride
     axes: list[int | None] = [None] * start.ndim
     for own, count in enumerate(zeros[k].shape):
@@ -83,4 +83,4 @@ def _pick(
             (along,) = (a for a in range(start.ndim)
                         if np.any(moved != np.take(moved, [0], axis=a)))
             axes[along] = own
-    return Pick(stride, size, tuple(axes))
+    return Index(stride, size, tuple(axes))

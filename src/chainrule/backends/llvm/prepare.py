@@ -23,7 +23,7 @@ NUMBERS = ("float64", "float32", "int64", "bool")
 # Gates of arrays that a plan takes as they are; all others decompose.
 FOLDS = (reduce.sum_, reduce.max_, reduce.min_, reduce.prod, reduce.any_, reduce.all_)
 PRODUCTS = (contract.matmul, contract.inner, contract.tensordot)
-MOVES = tuple(BY_NAME[name] for name in ("diagonal", "diag", "take", "take_along_axis"))
+MOVES = tuple(BY_NAME[name] for name in ("diagonal", "diag"))
 
 
 def _shifted(x: Any, axis: Any) -> Any:
@@ -83,11 +83,23 @@ def prepared(circuit: Circuit) -> Circuit:
     return done
 
 
+def is_pick(gate: Gate) -> bool:
+    """True for gates that read an array at places named by index arrays."""
+    return gate.name in ("take", "take_along_axis") or (
+        gate.family == "gather" and gate.name.rpartition("_")[0] == "index"
+    )
+
+
+def is_write(gate: Gate) -> bool:
+    """True for gates that write into an array at a key."""
+    return gate.family == "scatter" and gate.name.startswith(("index_add", "index_set"))
+
+
 def _is_compound(gate: Gate) -> bool:
     """True for what has to be replaced by other gates."""
     if gate.family in ("leaf", "move") or gate in ROWS:
         return False
-    if gate.family == "gather" and gate.name.rpartition("_")[0] == "index":
+    if is_pick(gate) or is_write(gate):
         return False
     return gate not in (*FOLDS, *PRODUCTS, *MOVES, reduce.cumsum) and not gate.name.startswith("einsum")
 

@@ -7,7 +7,6 @@ function, which follow. An output slot takes a number, or points to the array to
 row-major order without gaps. The result is 0, or the number of a fault (ArrayPlan.faults).
 """
 
-from collections.abc import Sequence
 
 from chainrule.backends.llvm.emit import CORE, definitions
 from chainrule.backends.llvm.lines import REAL, SINGLE, WHOLE, Lines

@@ -8,7 +8,7 @@ from dataclasses import replace
 from chainrule.backends.llvm.lines import Lines
 from chainrule.backends.llvm.loops import emit_nest
 from chainrule.backends.llvm.memory import Memory
-from chainrule.backends.llvm.nests import Load, Nest, Scan, Shape, View
+from chainrule.backends.llvm.nests import Load, Nest, Scan, Shape, Store, View
 from chainrule.backends.llvm.plan import Step
 from chainrule.backends.llvm.values import Value
 from chainrule.gates.elementwise import add
@@ -24,13 +24,13 @@ def emit_scan(w: Lines, scan: Scan, memory: Memory) -> None:
     a, b = _across(scan.x, scan.axis, first * x), _across(scan.out, scan.axis, first * out)
     kind = scan.out.buffer.kind
     value, total, before = Value(kind, "x"), Value(kind, "total"), Value(kind, "before")
-    emit_nest(w, Nest(a.shape, [Load(value, a)], [], [(value, b)]), {}, memory)
+    emit_nest(w, Nest(a.shape, [Load(value, a)], [], [Store(value, b)]), {}, memory)
     with memory.moving(w, {scan.x.buffer: x * step, scan.out.buffer: out * step}, count - 1):
         a, b = (replace(v, offset=v.offset + d * step) for v, d in ((a, x), (b, out)))
         nest = Nest(
             a.shape, [Load(value, a), Load(before, replace(b, offset=b.offset - out * step))],
             [Step(total, add, (before, value), None, kind if kind == "s" else "f")],
-            [(total, b)],
+            [Store(total, b)],
         )
         emit_nest(w, nest, {}, memory)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.backends.llvm.nests import Shape, View
-from chainrule.circuit.record import Kind
+from chainrule.circuit.record import Gate, Kind
 from chainrule.errors import UnsupportedError
 
 
@@ -45,6 +45,14 @@ def moved(kind: Kind, x: View) -> View | Table:
     if len(fillings) > 1:
         raise UnsupportedError(f"machine code fills with one number: {kind.gate.name}")
     return Table(np.where(was_moved, table + (x.offset + low), 0), *(fillings or {0.0}))
+
+
+_RESHAPING = ("reshape", "ravel", "expand_dims", "squeeze", "atleast_1d", "atleast_2d")
+
+
+def only_reshapes(gate: Gate) -> bool:
+    """True for moves that leave the numbers in their order."""
+    return gate.name in _RESHAPING
 
 
 def _address(x: Any) -> int:
