@@ -76,7 +76,7 @@ class Jitted:
         Raises UnsupportedError where machine code cannot run the function, TraceError where it
         takes a decision on a value, or computes with a number that differs from call to call.
         """
-        leaves, key, why = _signature(args, kwargs)
+        _, key, why = _signature(args, kwargs)
         entry = self._entry(key)
         for _ in range(2):
             why = why or self._trace(entry, args, kwargs)[1]

@@ -1,7 +1,7 @@
 """The ways a function goes through its decisions, each with machine code of its own.
 
-A decision is Python's `if` or `while` on a value that follows from the inputs. The machine code of a
-way computes the decisions beside the results; where one turns out otherwise, its results are not
+A decision is Python's `if` or `while` on a value that follows from the inputs. The machine code of
+a way computes the decisions beside the results; where one turns out otherwise, its results are not
 this call's, and the way that agrees so far takes over. A way not seen before is traced.
 """
 

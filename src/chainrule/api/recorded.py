@@ -73,7 +73,7 @@ def _lift(trace: Trace, value: Any, names: Sequence[str], path: Sequence[Any]) -
 
 
 def is_input(x: Any) -> bool:
-    """True for what compiled code is given at each call: real numbers, and arrays of any numbers."""
+    """True for what compiled code is given at each call: real numbers, and arrays of numbers."""
     return is_real(x) or (isinstance(x, np.ndarray) and x.shape != () and x.dtype.kind in "iub")
 
 

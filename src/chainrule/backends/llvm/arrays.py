@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.backends.llvm.emit import CORE
 from chainrule.backends.llvm.fuse import array_plan
-from chainrule.backends.llvm.nests import DTYPE_OF, ArrayPlan, Buffer, View
+from chainrule.backends.llvm.nests import DTYPE_OF, ArrayPlan, Buffer, View, views_of
 from chainrule.backends.llvm.program import emit_program
 from chainrule.backends.llvm.targets import cpu
 from chainrule.circuit.circuit import Circuit
@@ -103,8 +103,7 @@ def _address(x: Any) -> int:
 
 
 def _work(plan: ArrayPlan) -> int:
-    sizes = [v.buffer.size for item in plan.items if hasattr(item, "views") for v in item.views()]
-    return sum(sizes)
+    return sum(v.buffer.size for item in plan.items for v in views_of(item))
 
 
 class _Maker:

@@ -6,8 +6,7 @@ do not overlap; each begins at a multiple of 64 bytes, so that a vector never cr
 
 from dataclasses import replace
 
-from chainrule.backends.llvm.nests import ArrayPlan, Buffer
-from chainrule.backends.llvm.plan import Step
+from chainrule.backends.llvm.nests import ArrayPlan, Buffer, views_of
 
 ALIGNMENT = 64
 
@@ -25,7 +24,7 @@ def _arena(plan: ArrayPlan) -> int:
     first: dict[Buffer, int] = {}
     last: dict[Buffer, int] = {}
     for at, item in enumerate(plan.items):
-        for view in () if isinstance(item, Step) else item.views():
+        for view in views_of(item):
             first.setdefault(view.buffer, at)
             last[view.buffer] = at
     waiting = sorted((b for b in first if b.role == "arena"), key=lambda b: first[b])

@@ -101,7 +101,8 @@ ROWS: Mapping[Gate, Row] = {
     elementwise.not_equal: _comparison("une", "ne"),
     sigmoid.sigmoid: _sigmoid,
     **dict.fromkeys(
-        (move.alias, move.stop_gradient, move.cast, move.reshape, move.broadcast_to, move.transpose, reduce.sum_),
+        (move.alias, move.stop_gradient, move.cast, move.reshape, move.broadcast_to,
+         move.transpose, reduce.sum_),
         _same,
     ),
     **choose.ROWS,

@@ -347,7 +347,9 @@ class _Planner:
             self.schedule.view(w)
         return w
 
-    def picks(self, how: Picking, sources: Sequence[Wire], p: int, shape: Shape) -> tuple[Pick, ...]:
+    def picks(
+        self, how: Picking, sources: Sequence[Wire], p: int, shape: Shape
+    ) -> tuple[Pick, ...]:
         """The index values of a nest over what is picked."""
         found = []
         for source, pick in zip(sources, how.picks, strict=True):
@@ -355,7 +357,8 @@ class _Planner:
                 index = source.number
             else:
                 v = _placed(source)
-                index = self.schedule.load(View(v.buffer, shape, pick.along(v.strides), v.offset), p)
+                spread = View(v.buffer, shape, pick.along(v.strides), v.offset)
+                index = self.schedule.load(spread, p)
             found.append((index, pick.stride, pick.size))
         return tuple(found)
 

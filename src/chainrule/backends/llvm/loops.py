@@ -174,8 +174,9 @@ class _Loops:
         for index, fold in enumerate(self.nest.folds):
             if fold.into is not None:
                 buffer = fold.into.buffer
-                fill = Nest((buffer.size,), stores=[Store(identity(fold), whole(buffer, (buffer.size,)))])
                 if self._joins_memory(index) or 0 in self.nest.shape:
+                    place = whole(buffer, (buffer.size,))
+                    fill = Nest(place.shape, stores=[Store(identity(fold), place)])
                     emit_nest(self.w, fill, self.held, self.memory)
             elif len(self.shape) > 1:
                 t = IR_TYPE[fold.value.kind]
@@ -259,7 +260,8 @@ class _Loops:
 
     def _innermost(self, places: Sequence[str]) -> None:
         """The innermost axis: full chunks in a loop, then what is left under a mask."""
-        at = [self.memory.place(self.w, v, places) for v in (*self.reads, *self.writes, *self.targets)]
+        every = (*self.reads, *self.writes, *self.targets)
+        at = [self.memory.place(self.w, v, places) for v in every]
         self.read_at = at[: len(self.reads)]
         self.write_at = at[len(self.reads) : len(self.reads) + len(self.writes)]
         self.target_at = at[len(self.reads) + len(self.writes) :]

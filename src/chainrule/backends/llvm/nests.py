@@ -67,7 +67,8 @@ class View:
 
     def __str__(self) -> str:
         axes = [f"{s}*{'ijklmnopq'[i % 9]}" for i, s in enumerate(self.strides) if s]
-        return f"{self.buffer.name}[{' + '.join([*axes, *([str(self.offset)] * bool(self.offset))])}]"
+        ahead = [str(self.offset)] if self.offset or not axes else []
+        return f"{self.buffer.name}[{' + '.join([*axes, *ahead])}]"
 
 
 def row_major(shape: Shape) -> Shape:
@@ -215,6 +216,11 @@ class Scan:
 
 
 Item = Nest | Product | Scan | Fetch | Step
+
+
+def views_of(item: Item) -> list[View]:
+    """Every view an item reads or writes."""
+    return [] if isinstance(item, Step) else item.views()
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,11 +97,9 @@ def is_write(gate: Gate) -> bool:
 
 def _is_compound(gate: Gate) -> bool:
     """True for what has to be replaced by other gates."""
-    if gate.family in ("leaf", "move") or gate in ROWS:
-        return False
-    if is_pick(gate) or is_write(gate):
-        return False
-    return gate not in (*FOLDS, *PRODUCTS, *MOVES, reduce.cumsum) and not gate.name.startswith("einsum")
+    is_core = gate in ROWS or gate in (*FOLDS, *PRODUCTS, *MOVES, reduce.cumsum)
+    is_core = is_core or gate.family in ("leaf", "move") or gate.name.startswith("einsum_")
+    return not (is_core or is_pick(gate) or is_write(gate))
 
 
 def _rebuilt(circuit: Circuit) -> Circuit:

@@ -12,8 +12,17 @@ from chainrule.backends.llvm.emit import CORE, definitions
 from chainrule.backends.llvm.lines import REAL, SINGLE, WHOLE, Lines
 from chainrule.backends.llvm.loops import Held, apply, emit_nest, text_of
 from chainrule.backends.llvm.memory import IN_MEMORY, Memory
-from chainrule.backends.llvm.nests import ArrayPlan, Buffer, Fetch, Nest, Product, Scan, View
-from chainrule.backends.llvm.plan import Step
+from chainrule.backends.llvm.nests import (
+    ArrayPlan,
+    Buffer,
+    Fetch,
+    Item,
+    Nest,
+    Product,
+    Scan,
+    View,
+    views_of,
+)
 from chainrule.backends.llvm.scan import emit_scan
 from chainrule.backends.llvm.values import IR_TYPE, Value
 
@@ -39,12 +48,14 @@ def emit_program(plan: ArrayPlan) -> str:
         if isinstance(out, Value):
             _number_out(w, slot, out, held)
     status = ["  %.status = alloca i32, align 4", "  store i32 0, ptr %.status, align 4"]
-    core = [f"define i32 @{CORE}(ptr %.in, ptr %.out, ptr %.arena) {{", *status, *w.text, "  %.result = load i32, ptr %.status, align 4", "  ret i32 %.result", "}"]
+    head = f"define i32 @{CORE}(ptr %.in, ptr %.out, ptr %.arena) {{"
+    tail = ["  %.result = load i32, ptr %.status, align 4", "  ret i32 %.result", "}"]
+    core = [head, *status, *w.text, *tail]
     text = ["\n".join(core), *definitions(w), *sorted(w.intrinsics)]
     return "\n\n".join([f"; {plan.title}", *text]) + "\n"
 
 
-def _emit_item(w: Lines, item: Nest | Product | Scan | Fetch | Step, held: Held, memory: Memory) -> None:
+def _emit_item(w: Lines, item: Item, held: Held, memory: Memory) -> None:
     if isinstance(item, Nest):
         w.text.append(f"  ; nest {list(item.shape)}")
         emit_nest(w, item, held, memory)
@@ -62,7 +73,7 @@ def _emit_item(w: Lines, item: Nest | Product | Scan | Fetch | Step, held: Held,
 
 def _point_into_arena(w: Lines, plan: ArrayPlan, memory: Memory) -> None:
     for item in plan.items:
-        for view in () if isinstance(item, Step) else item.views():
+        for view in views_of(item):
             b = view.buffer
             if b.role == "arena" and b not in memory.pointers:
                 memory.pointers[b] = w.line(f"getelementptr i8, ptr %.arena, i64 {b.place}")

@@ -1,9 +1,9 @@
 """Gates that move numbers, as other views of the same memory where there is one.
 
-What a move does is asked of NumPy once, on an array of places: where its answer shares memory it is
-a view, with NumPy's strides; where it copies, the answer is a table of places to read. Asked a second
-time with all places shifted, what did not shift was not moved there: the border of pad, the other
-triangle of tril.
+What a move does is asked of NumPy once, on an array of places: where its answer shares memory it
+is a view, with NumPy's strides; where it copies, the answer is a table of places to read. Asked a
+second time with all places shifted, what did not shift was not moved there: the border of pad, the
+other triangle of tril.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Values on wires: a name in the text or a known number, and its kind of number.
 
-Kinds are "f" for real numbers, "s" for singles, "i" for whole numbers, "b" for flags. To a row, reals
-are "f" whatever their precision: the writer knows it.
+Kinds are "f" for real numbers, "s" for singles, "i" for whole numbers, "b" for flags. To a row,
+reals are "f" whatever their precision: the writer knows it.
 """
 
 from collections.abc import Callable, Sequence
