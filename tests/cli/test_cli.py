@@ -64,6 +64,15 @@ def test_code_only_by_the_names_asked_for(capsys, script):
     assert code == 0 and "dy = " in out and "dx" not in out
 
 
+def test_code_in_plan_style_shows_what_machine_code_does(capsys):
+    words = ["code", "q = x + y; f = q * z", "x=1", "y=2", "z=3", "--style", "plan"]
+    code, out, _ = run(capsys, *words)
+    assert code == 0
+    assert out.splitlines() == [
+        "plan f: x, y, z -> f, z, z, q", "  q = add(x, y)", "  f = multiply(q, z)",
+    ]
+
+
 def test_code_of_an_expression_in_df_style(capsys):
     code, out, _ = run(capsys, "code", "q = x + y; f = q * z", "x=1", "y=2", "z=3", "--style", "df")
     assert code == 0 and "dfdq = z" in out

@@ -83,6 +83,12 @@ class Jitted:
         if why is not None:
             raise why
 
+    @property
+    def is_compiled(self) -> bool:
+        """True when machine code runs for every signature called so far, at least one."""
+        entries = self._entries.values()
+        return bool(entries) and all(e.run is not None for e in entries)
+
     # ---- the way of one call
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

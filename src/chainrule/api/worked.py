@@ -215,6 +215,20 @@ class Worked:
             return staged_script(short, self.arguments, self.prelude, of, recompute)
         return staged_function(short, self.arguments, self.name, of, recompute)
 
+    def plan(self) -> str:
+        """What machine code does for the value and the gradients, as one program: its loop nests,
+        with loads, steps, stores and sums, and the memory in between.
+
+        Raises UnsupportedError naming a gate that machine code has no form of.
+        """
+        from chainrule.backends.llvm.compiled import plan  # loads the tables of instructions
+
+        c, seeded = self.circuit, self.output_gradient is not ONE
+        full = with_backward(c, c.outputs[0], c.inputs, gradient_is_input=seeded)
+        gradients = [full.parts[-1].gradient[w] for w in c.inputs]
+        outputs = [c.outputs[0], *(g for g in gradients if g >= 0)]
+        return str(plan(simplify(full, outputs=outputs, parts=False))) + "\n"
+
     def check(self, code: str | None = None) -> Verdict:
         """The verdict: every gate, fork, group and input against central differences.
 

@@ -37,7 +37,8 @@ a TARGET is an expression, a script, or a function:
 options:
   --wrt NAMES      a script's variables to differentiate by, with commas (default: all numbers)
   --of NAME        a script's output (default: the last variable assigned)
-  --style d|df     code: name the gradient of x dx, or dfdx (default: d)
+  --style d|df     code: name the gradient of x dx, or dfdx (default: d); --style plan shows
+                   what machine code does instead
   --recompute      code: keep fewer values; work them out again in the backward pass
   --claimed FILE   check: also check the gradients that this Python file computes, such as
                    the saved output of `chainrule code`
@@ -126,7 +127,10 @@ def _run(options: argparse.Namespace) -> int:
     with np.errstate(all="ignore"):  # what overflows is shown, and diagnosed
         worked = load(target)
     if verb == "code":
-        print(worked.code(options.style, recompute=options.recompute), end="")
+        if options.style == "plan":
+            print(worked.plan(), end="")
+        else:
+            print(worked.code(options.style, recompute=options.recompute), end="")
         return 0
     if verb == "draw":
         return _draw(worked, options)

@@ -119,7 +119,7 @@ def test_a_chain_and_its_gradient_read_their_input_once():
     chain = lambda x: (np.exp(x) * np.tanh(x) + np.log(1 + x * x)).sum()
     plan = compiled_call(cr.value_and_grad(chain), np.linspace(-1, 1, 1000)).plan
     (nest,) = plan.items
-    assert [str(x.view) for x in nest.loads] == ["x[1*i]"]
+    assert [str(x.view) for x in nest.loads] == ["x[i]"]
     assert plan.arena == 0
 
 
@@ -151,11 +151,11 @@ def test_a_plan_reads_as_text():
     assert str(plan).splitlines() == [
         "plan maximum_layer: x, W -> w.5; 16 bytes between",
         "  nest [2, 3]",
-        "    W.l1 = load W[3*i + 1*j]",
-        "    x.l2 = load x[1*j]",
-        "    fold dot W.l1, x.l2 -> w.2.b3[1*i]",
+        "    W.l1 = load W[3*i + j]",
+        "    x.l2 = load x[j]",
+        "    fold dot W.l1, x.l2 -> w.2.b3[i]",
         "  nest [2]",
-        "    w.2.b3.l4 = load w.2.b3[1*i]",
+        "    w.2.b3.l4 = load w.2.b3[i]",
         f"    w.4 = maximum(w.2.b3.l4, 0){' ' * 15}line {line}",
         "    fold sum w.4 -> w.5",
     ]

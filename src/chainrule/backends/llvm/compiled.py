@@ -2,7 +2,9 @@
 
 from chainrule.backends.llvm.arrays import CompiledArrays
 from chainrule.backends.llvm.call import CompiledNumbers
-from chainrule.backends.llvm.plan import is_plain
+from chainrule.backends.llvm.fuse import array_plan
+from chainrule.backends.llvm.nests import ArrayPlan
+from chainrule.backends.llvm.plan import Plan, is_plain, plan_of
 from chainrule.circuit.circuit import Circuit
 from chainrule.circuit.record import KINDS
 
@@ -11,5 +13,13 @@ Compiled = CompiledNumbers | CompiledArrays
 
 def compiled(circuit: Circuit, level: int = 1) -> Compiled:
     """The machine code of a circuit. Raises UnsupportedError naming what has no instructions."""
-    plain = all(is_plain(KINDS[k].type) for k in set(circuit.kind))
-    return CompiledNumbers(circuit, level) if plain else CompiledArrays(circuit, level)
+    return (CompiledNumbers if _is_plain(circuit) else CompiledArrays)(circuit, level)
+
+
+def plan(circuit: Circuit) -> Plan | ArrayPlan:
+    """What machine code would do, in order; nothing is compiled. Raises as `compiled` does."""
+    return plan_of(circuit) if _is_plain(circuit) else array_plan(circuit)
+
+
+def _is_plain(circuit: Circuit) -> bool:
+    return all(is_plain(KINDS[k].type) for k in set(circuit.kind))

@@ -66,7 +66,8 @@ class View:
         return replace(self, shape=shape, strides=strides)
 
     def __str__(self) -> str:
-        axes = [f"{s}*{'ijklmnopq'[i % 9]}" for i, s in enumerate(self.strides) if s]
+        letters = zip(self.strides, "ijklmnopq" * 4, strict=False)
+        axes = [letter if s == 1 else f"{s}*{letter}" for s, letter in letters if s]
         ahead = [str(self.offset)] if self.offset or not axes else []
         return f"{self.buffer.name}[{' + '.join([*axes, *ahead])}]"
 

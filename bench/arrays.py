@@ -1,0 +1,154 @@
+"""Machine code for arrays beside the same functions in jax and torch: value and gradient."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+import chainrule as cr
+from bench.harness import compare, peer
+from chainrule.api.jit import Jitted
+
+TITLE = "machine code, arrays in and out: value and gradient"
+Function = Callable[..., Any]
+
+
+def arithmetic(x: Any, np: Any = np) -> Any:
+    """Twenty steps that only add, multiply and choose."""
+    a = x * 1.1
+    for k in range(6):
+        a = np.maximum(a * x + 0.5, a - k) * 0.3
+    return (a * a + x).sum()
+
+
+def chain(x: Any, np: Any = np) -> Any:
+    """Twenty steps, eight of them exp, log, tanh and sin."""
+    c = np.tanh(x * 1.1 + 0.3)
+    g = np.log(np.exp(c * x) + 1.0)
+    h = np.maximum(g, 0.5)
+    i = np.sin(h * c + x) + x * 1.1
+    n = np.log(np.maximum(i, -1.0) ** 2 + 0.1)
+    q = np.tanh(n * g + i)
+    return (np.exp(np.sin(q * h)) + q).sum()
+
+
+def layers(p: Any, X: Any, y: Any, np: Any = np) -> Any:
+    """Mean cross-entropy of three layers, relu between them."""
+    W1, b1, W2, b2, W3, b3 = p
+    h = np.maximum(X @ W1 + b1, 0.0)
+    h = np.maximum(h @ W2 + b2, 0.0)
+    s = h @ W3 + b3
+    s = s - np.max(s, axis=1, keepdims=True)
+    return (np.log(np.exp(s).sum(axis=1)) - (s * y).sum(axis=1)).mean()
+
+
+def network(sizes: tuple[int, ...], batch: int, dtype: Any) -> tuple[Any, Any, Any]:
+    """Seeded parameters, images and one-hot labels."""
+    rng = np.random.default_rng(0)
+    parameters: list[Any] = []
+    for n, m in pairwise(sizes):
+        parameters += [rng.normal(size=(n, m)).astype(dtype) * 0.05, np.zeros(m, dtype)]
+    X = rng.normal(size=(batch, sizes[0])).astype(dtype)
+    y = np.eye(sizes[-1], dtype=dtype)[rng.integers(0, sizes[-1], batch)]
+    return tuple(parameters), X, y
+
+
+def run(quick: bool) -> None:
+    """Print each function beside its peers, after checking that they agree."""
+    rounds = 5 if quick else 21
+    size = 100_000 if quick else 1_000_000
+    for dtype in (np.float64, np.float32):
+        x = np.random.default_rng(1).normal(size=size).astype(dtype)
+        name = np.dtype(dtype).name
+        _row(f"20 steps of arithmetic on {size:,} {name}", arithmetic, (x,), rounds)
+        _row(f"20 steps with exp, log, tanh, sin on {size:,} {name}", chain, (x,), rounds)
+    for batch in (64, 1024):
+        args = network((784, 256, 128, 10), batch, np.float32)
+        _row(f"784-256-128-10 network, batch {batch}, float32", layers, args, rounds)
+    for batch in (1, 64):
+        args = network((64, 100, 100, 10), batch, np.float64)
+        _row(f"64-100-100-10 network, batch {batch}, float64", layers, args, rounds)
+
+
+def _row(title: str, f: Function, args: tuple[Any, ...], rounds: int) -> None:
+    eager = cr.value_and_grad(f)
+    compiled = cr.jit(eager)
+    runs: dict[str, Any] = {
+        "chainrule jit": compiled, "chainrule eager": eager, "jax": _jax(f, args),
+        "torch eager": _torch(f, args),
+    }
+    value, gradient = eager(*args)
+    tolerance = 1e-10 if np.asarray(args[0][0] if isinstance(args[0], tuple) else args[0]
+                                    ).dtype == np.float64 else 2e-3
+    for name, candidate in runs.items():
+        if candidate:
+            for _ in range(3):
+                found, slope = candidate(*args)
+            np.testing.assert_allclose(float(found), float(value), rtol=tolerance, err_msg=name)
+            for x, y in zip(_leaves(slope), _leaves(gradient), strict=True):
+                np.testing.assert_allclose(
+                    np.asarray(x), y, rtol=tolerance, atol=tolerance * np.abs(y).max(),
+                    err_msg=name,
+                )
+    print(f"{title}: {_said(compiled)}")
+    compare(
+        {n: c and (lambda c=c: c(*args)) for n, c in runs.items()}, rounds=rounds,
+        reference="chainrule jit",
+    )
+    print()
+
+
+def _said(run: Jitted) -> str:
+    """"compiled", or that it fell back, which the rows must not."""
+    return "compiled" if run.is_compiled else "NOT COMPILED"
+
+
+def _leaves(x: Any) -> list[Any]:
+    return list(x) if isinstance(x, tuple | list) else [x]
+
+
+def _jax(f: Function, args: Any) -> Any:
+    jax = peer("jax")
+    if not jax:
+        return None
+    jax.config.update("jax_enable_x64", True)
+    both = jax.jit(jax.value_and_grad(lambda *a: f(*a, np=jax.numpy)))
+
+    def call(*args: Any) -> Any:
+        return jax.block_until_ready(both(*args))
+
+    return call
+
+
+def _torch(f: Function, args: Any) -> Any:
+    torch = peer("torch")
+    if not torch:
+        return None
+    torch.set_num_threads(1)
+
+    class Spelled:
+        """NumPy's names of torch's functions."""
+
+        tanh, exp, log, sin = torch.tanh, torch.exp, torch.log, torch.sin
+
+        @staticmethod
+        def max(x: Any, axis: int, keepdims: bool) -> Any:
+            return torch.amax(x, axis, keepdims)
+
+        @staticmethod
+        def maximum(x: Any, y: Any) -> Any:
+            if not torch.is_tensor(y):
+                return torch.clamp(x, min=y)
+            return torch.maximum(x, y)
+
+    def call(*args: Any) -> Any:
+        first = args[0] if isinstance(args[0], tuple) else (args[0],)
+        given = [torch.from_numpy(a).requires_grad_() for a in first]
+        rest = [torch.from_numpy(a) for a in args[1:]]
+        out = f(tuple(given) if isinstance(args[0], tuple) else given[0], *rest, np=Spelled)
+        out.backward()
+        return out.detach(), [g.grad.numpy() for g in given]
+
+    return call
+
