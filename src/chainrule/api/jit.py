@@ -226,12 +226,14 @@ def _leaf_key(x: Any) -> Any:
 def _deliverer(recorded: Recorded, compiled: Compiled) -> Callable[[Sequence[Any]], Any]:
     """A function from the outputs to what f returns, numbers that never change included."""
     boxes = iter(enumerate(compiled.boxes))
-    slots = [_Slot(*next(boxes)) if is_of(x, recorded.trace) else x for x in recorded.leaves]
+    slots = [
+        _Slot(*next(boxes)) if is_of(x, recorded.trace) else _fixed(x) for x in recorded.leaves
+    ]
     source = _source(recorded.spec.unflatten(slots))
     if source is not None:
         return compile_source(f"def deliver(v):\n    return {source}\n", "deliver")
     return lambda v: recorded.spec.unflatten(
-        [x.boxed(v) if isinstance(x, _Slot) else x for x in slots]
+        [x.boxed(v) if isinstance(x, _Slot | _Copied) else x for x in slots]
     )
 
 
@@ -246,6 +248,21 @@ class _Slot:
         """The output, of its own class."""
         value = outputs[self.index]
         return value if self.box is None else self.box(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Copied:
+    """An array that is the same at every call; each gets one of its own."""
+
+    array: Any
+
+    def boxed(self, outputs: Sequence[Any]) -> Any:
+        """A copy."""
+        return self.array.copy()
+
+
+def _fixed(x: Any) -> Any:
+    return _Copied(x) if isinstance(x, np.ndarray) else x
 
 
 def _source(tree: Any) -> str | None:

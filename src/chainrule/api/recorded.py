@@ -35,8 +35,10 @@ class Recorded:
 
     @property
     def result(self) -> Any:
-        """What the function returned, as plain numbers."""
-        return self.spec.unflatten([plain(x, self.trace) for x in self.leaves])
+        """What the function returned, as plain numbers and arrays, the caller's own."""
+        return self.spec.unflatten([
+            x.copy() if isinstance(x, np.ndarray) else plain(x, self.trace) for x in self.leaves
+        ])
 
 
 def record(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recorded:
@@ -95,10 +97,10 @@ def obstacle(recorded: Recorded) -> Exception | None:
     """What keeps a recorded call from being compiled, as far as its trace tells."""
     for x in recorded.leaves:
         value = plain(x, recorded.trace)
-        if not isinstance(x, Traced) and not isinstance(value, (*NUMBERS, *FIXED)):
+        if not isinstance(x, Traced) and not isinstance(value, (*NUMBERS, *FIXED, np.ndarray)):
             return UnsupportedError(
-                "machine code returns numbers and arrays that it computes; the function returned "
-                f"a {type(x).__name__} of its own"
+                f"machine code returns numbers and arrays; the function returned a "
+                f"{type(x).__name__}"
             )
     return None
 
@@ -120,7 +122,8 @@ def check_same(first: Recorded, second: Recorded, name: str) -> None:
 
     Raises UnsupportedError where the stages differ, TraceError where only a constant does.
     """
-    if _stages(first) != _stages(second):
+    others = zip(_others(first), _others(second), strict=True)
+    if _stages(first) != _stages(second) or not all(_is_same(x, y) for x, y in others):
         raise UnsupportedError(
             f"two calls of {name} with the same kinds of arguments took different steps, so "
             "something outside of its arguments decides"
@@ -139,8 +142,12 @@ def _stages(recorded: Recorded) -> tuple[Any, ...]:
     """All of a trace but its numbers; types are left out, where() has that of the branch taken."""
     c = recorded.circuit
     rows = [(KINDS[k].gate.id, repr(KINDS[k].key)) for k in c.kind]
-    others = [None if is_of(x, recorded.trace) else repr(x) for x in recorded.leaves]
-    return rows, c.operand, c.inputs, c.outputs, recorded.spec, others
+    return rows, c.operand, c.inputs, c.outputs, recorded.spec, len(_others(recorded))
+
+
+def _others(recorded: Recorded) -> list[Any]:
+    """What the function returned that does not follow from its inputs."""
+    return [x for x in recorded.leaves if not is_of(x, recorded.trace)]
 
 
 def _is_same(x: Any, y: Any) -> bool:
