@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from chainrule.backends.llvm.nests import Shape, View
+from chainrule.backends.llvm.nests import BYTES, Shape, View
 from chainrule.circuit.record import Gate, Kind
 from chainrule.errors import UnsupportedError
 from chainrule.gates.elementwise import multiply
 
-SMALL = 32**3  # multiplications; above, BLAS is quicker than a plain nest
+SMALL = 64**3  # multiplications; below, a call of BLAS is not worth it
+CACHE = 1 << 21  # bytes; registers alone are quick while the right operand stays in the cache
+LEAST_COPIED = 8  # rows for which the right operand may be copied
+LEAST = 4  # rows and columns; with fewer, a plain nest is as quick
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +78,40 @@ def contraction(kind: Kind, shapes: Sequence[Shape]) -> Contraction:
     return Contraction(tuple(terms), out, sizes)
 
 
-def is_matrix_product(c: Contraction, views: Sequence[View]) -> bool:
-    """True for a large product of two matrices that BLAS can read as they lie."""
-    if len(c.terms) != 2 or any(len(t) != 2 for t in (*c.terms, c.out)):
-        return False
+def as_matrices(c: Contraction, views: Sequence[View]) -> tuple[View, View] | None:
+    """The operands as matrices or stacks of them, where the contraction is such a product and a
+    block of it fills the registers; else None."""
+    if len(c.terms) != 2 or len(c.out) < 2:
+        return None
+    lead, i, j = c.out[:-2], c.out[-2], c.out[-1]
     x, y = c.terms
-    is_plain = x[1] == y[0] and c.out == x[0] + y[1] and len({*x, *y}) == 3
-    return is_plain and prod(c.sizes.values()) > SMALL and all(map(_has_unit_stride, views))
+    summed = (set(x) & set(y)) - set(c.out)
+    if len(summed) != 1 or i in y or j in x or set(c.sizes) != {*c.out, *summed}:
+        return None
+    (k,) = summed
+    if len(set(x)) < len(x) or len(set(y)) < len(y) or c.sizes[i] < LEAST or c.sizes[j] < LEAST:
+        return None
+    left, right = ("".join(a for a in lead if a in term) for term in (x, y))
+    orders = (left + i + k, right + k + j)
+    ranked = [
+        View(v.buffer, tuple(_size(v, t, a) for a in order), c.strides(v, t, order), v.offset)
+        for v, t, order in zip(views, c.terms, orders, strict=True)
+    ]
+    return ranked[0], ranked[1]
+
+
+def _size(view: View, term: str, letter: str) -> int:
+    return view.shape[term.index(letter)]
+
+
+def is_for_blas(x: View, y: View) -> bool:
+    """True for a large product of two matrices that BLAS can read as they lie: y does not fit the
+    cache, or would have to be copied for a few rows only."""
+    if not len(x.shape) == len(y.shape) == 2 or prod(x.shape) * y.shape[-1] <= SMALL:
+        return False
+    is_large = prod(y.shape) * BYTES[y.buffer.kind] > CACHE
+    is_across = y.strides[-1] != 1 and x.shape[0] < LEAST_COPIED
+    return (is_large or is_across) and all(map(_has_unit_stride, (x, y)))
 
 
 def _has_unit_stride(v: View) -> bool:

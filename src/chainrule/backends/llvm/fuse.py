@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.backends.llvm.buffers import arranged
-from chainrule.backends.llvm.contract import Contraction, contraction, is_matrix_product
+from chainrule.backends.llvm.contract import Contraction, as_matrices, contraction, is_for_blas
 from chainrule.backends.llvm.nests import (
     KIND_OF,
     ArrayPlan,
     Buffer,
     Fold,
+    Kernel,
     Load,
     Nest,
     Pick,
@@ -224,14 +225,27 @@ class _Planner:
         c = contraction(kind, [w.shape for w in operands])
         out = Wire(c.out_shape, KIND_OF[kind.type.dtype.name], name)
         views = [self.schedule.view(self.cast_to(w, out.kind)) for w in operands]
-        if is_matrix_product(c, views):
-            out.view = self.schedule.room(out)
-            out.ready = self.schedule.append(Product(views[0], views[1], out.view)) + 1
+        matrices = as_matrices(c, views) if out.kind in "fs" else None
+        if matrices is not None:
+            self.product(c, matrices, out)
         else:
             self.sum_of_products(c, views, out)
         if out.view is not None:
             out.view = _reshaped(out.view, kind.type.shape)
         return replace(out, shape=kind.type.shape)
+
+    def product(self, c: Contraction, matrices: tuple[View, View], out: Wire) -> None:
+        """Matrices or stacks of them: by BLAS where they are large, else in registers."""
+        x, y = matrices
+        out.view = self.schedule.room(out)
+        if is_for_blas(x, y):
+            out.ready = self.schedule.append(Product(x, y, out.view)) + 1
+            return
+        if y.strides[-1] != 1 and y.shape[-1] > 1:
+            y = _placed(self.schedule.copied(y, out))
+        spread = out.view.shape[:-2]
+        x, y = (v.spread(spread + v.shape[-2:]) for v in (x, y))
+        out.ready = self.schedule.append(Kernel(x, y, out.view)) + 1
 
     def sum_of_products(self, c: Contraction, views: Sequence[View], out: Wire) -> None:
         """A nest over all letters; `out` gets its number or its view."""

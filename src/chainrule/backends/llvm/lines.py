@@ -73,6 +73,32 @@ class Lines:
         """A constant in every lane."""
         return f"splat ({element} {constant})" if self.lanes else constant
 
+    def spread_one(self, element: str, name: str) -> str:
+        """One number in every lane."""
+        t = self.many(element)
+        one = self.line(f"insertelement {t} poison, {element} {name}, i32 0")
+        return self.line(
+            f"shufflevector {t} {one}, {t} poison, <{self.lanes} x i32> zeroinitializer"
+        )
+
+    def open_loop(self, count: int, places: list[str]) -> tuple[str, str, str, int]:
+        """Begin a loop over so many places; its place joins `places`. Close it with the result."""
+        before, head, following = self.label("before"), self.label("loop"), self.label("next")
+        place, step = f"%.{head}", f"%.{following}"
+        self.text += [f"  br label %{before}", f"{before}:", f"  br label %{head}", f"{head}:",
+                      f"  {place} = phi i64 [ 0, %{before} ], [ {step}, %{following} ]"]
+        places.append(place)
+        return head, place, following, count
+
+    def close_loop(self, loop: tuple[str, str, str, int]) -> None:
+        """End a loop."""
+        head, place, following, count = loop
+        step, done = f"%.{following}", self.label("done")
+        self.text += [f"  br label %{following}", f"{following}:",
+                      f"  {step} = add nuw nsw i64 {place}, 1"]
+        more = self.line(f"icmp ult i64 {step}, {count}")
+        self.text += [f"  br i1 {more}, label %{head}, label %{done}", f"{done}:"]
+
     # ---- reals
 
     def number(self, x: float) -> str:

@@ -208,29 +208,11 @@ class _Loops:
         self.v = self.w.with_lanes(self.lanes, STRAIGHT) if self.lanes else self.w
         self.inside = self._spread_numbers() if self.lanes else dict(self.held)
         places: list[str] = []
-        ends: list[tuple[str, str, str, int]] = []
-        for n in self.shape if self.nest.in_turn else self.shape[:-1]:
-            places.append(self._open(n, ends))
+        outer = self.shape if self.nest.in_turn else self.shape[:-1]
+        ends = [self.w.open_loop(n, places) for n in outer]
         self._innermost(places)
-        for head, place, following, n in reversed(ends):
-            self._close(head, place, following, n)
-
-    def _open(self, n: int, ends: list[tuple[str, str, str, int]]) -> str:
-        """Begin a loop over n places; the name of the place."""
-        w = self.w
-        before, head, following = w.label("before"), w.label("loop"), w.label("next")
-        place, step = f"%.{head}", f"%.{following}"
-        w.text += [f"  br label %{before}", f"{before}:", f"  br label %{head}", f"{head}:",
-                   f"  {place} = phi i64 [ 0, %{before} ], [ {step}, %{following} ]"]
-        ends.append((head, place, following, n))
-        return place
-
-    def _close(self, head: str, place: str, following: str, n: int) -> None:
-        w, step, done = self.w, f"%.{following}", self.w.label("done")
-        w.text += [f"  br label %{following}", f"{following}:",
-                   f"  {step} = add nuw nsw i64 {place}, 1"]
-        more = w.line(f"icmp ult i64 {step}, {n}")
-        w.text += [f"  br i1 {more}, label %{head}, label %{done}", f"{done}:"]
+        for end in reversed(ends):
+            self.w.close_loop(end)
 
     def _spread_numbers(self) -> Held:
         """Numbers made outside, in every lane."""
@@ -249,14 +231,7 @@ class _Loops:
     def _spread(self, x: Value) -> Value:
         if x.number is not None:
             return x
-        return Value(x.kind, self.v_spread(IR_TYPE[x.kind], x.name))
-
-    def v_spread(self, element: str, name: str) -> str:
-        """One number in every lane."""
-        t = self.v.many(element)
-        one = self.w.line(f"insertelement {t} poison, {element} {name}, i32 0")
-        mask = f"<{self.lanes} x i32> zeroinitializer"
-        return self.w.line(f"shufflevector {t} {one}, {t} poison, {mask}")
+        return Value(x.kind, self.v.spread_one(IR_TYPE[x.kind], x.name))
 
     def _innermost(self, places: Sequence[str]) -> None:
         """The innermost axis: full chunks in a loop, then what is left under a mask."""
@@ -269,7 +244,7 @@ class _Loops:
             totals = self._chunk(None, "0", Off(), self._starts())
         else:
             steady = {
-                i: Value(x.value.kind, self.v_spread(
+                i: Value(x.value.kind, self.v.spread_one(
                     IR_TYPE[x.value.kind], self.memory.load_one(self.w, self.read_at[i])))
                 for i, x in enumerate(self.nest.loads)
                 if self.reads[i].strides[-1] == 0 and x.table is None and not x.picks

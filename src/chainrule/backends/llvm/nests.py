@@ -184,6 +184,23 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
+class Kernel:
+    """out = x @ y of matrices or stacks of them, in registers; the views are broadcast already."""
+
+    x: View  # [..., rows, depth]
+    y: View  # [..., depth, columns]
+    out: View
+
+    def views(self) -> list[View]:
+        """Every view it reads or writes."""
+        return [self.x, self.y, self.out]
+
+    def __str__(self) -> str:
+        shapes = f"{list(self.x.shape)} @ {list(self.y.shape)}"
+        return f"kernel {self.out} = {self.x} @ {self.y}  {shapes}"
+
+
+@dataclass(frozen=True, slots=True)
 class Fetch:
     """One number of an array, read outside of loops."""
 
@@ -216,7 +233,7 @@ class Scan:
         return f"scan {self.out} = {self.x} {way} axis {self.axis} of {list(self.x.shape)}"
 
 
-Item = Nest | Product | Scan | Fetch | Step
+Item = Nest | Product | Kernel | Scan | Fetch | Step
 
 
 def views_of(item: Item) -> list[View]:

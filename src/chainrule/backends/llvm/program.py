@@ -9,6 +9,7 @@ row-major order without gaps. The result is 0, or the number of a fault (ArrayPl
 
 
 from chainrule.backends.llvm.emit import CORE, definitions
+from chainrule.backends.llvm.kernel import emit_kernel
 from chainrule.backends.llvm.lines import REAL, SINGLE, WHOLE, Lines
 from chainrule.backends.llvm.loops import Held, apply, emit_nest, text_of
 from chainrule.backends.llvm.memory import IN_MEMORY, Memory
@@ -17,6 +18,7 @@ from chainrule.backends.llvm.nests import (
     Buffer,
     Fetch,
     Item,
+    Kernel,
     Nest,
     Product,
     Scan,
@@ -61,6 +63,8 @@ def _emit_item(w: Lines, item: Item, held: Held, memory: Memory) -> None:
         emit_nest(w, item, held, memory)
     elif isinstance(item, Product):
         _emit_product(w, item, memory)
+    elif isinstance(item, Kernel):
+        emit_kernel(w, item, memory)
     elif isinstance(item, Scan):
         emit_scan(w, item, memory)
     elif isinstance(item, Fetch):
