@@ -5,11 +5,12 @@ processors; rounding keeps the sign of zero, where Python's floats through math.
 remainder calls `fmod` of the C library, which is exact.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from chainrule.backends.llvm.lines import Lines
 from chainrule.backends.llvm.values import Row, Value, as_kinds
-from chainrule.circuit.record import Gate
+from chainrule.circuit.record import BY_NAME, Gate
 from chainrule.errors import UnsupportedError
 from chainrule.gates import choose, elementwise, functions
 
@@ -86,6 +87,36 @@ def _intrinsic(name: str) -> Row:
     return row
 
 
+def _copysign(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    return w.intrinsic("copysign", *as_kinds(w, "f", operands))
+
+
+def _heaviside(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+    """0 below 0, 1 above, y at 0; nan stays."""
+    x, y = as_kinds(w, "f", operands)
+    value = w.select(w.compare("ogt", x, 0.0), 1.0, w.number(0.0))
+    value = w.select(w.compare("oeq", x, 0.0), y, value)
+    return w.select(w.compare("uno", x, x), x, value)
+
+
+def _is(how: str, bound: float) -> Row:
+    """Whether |x| compares so to a bound."""
+
+    def row(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+        (x,) = as_kinds(w, "f", operands)
+        return w.compare(how, w.intrinsic("fabs", x), bound)
+
+    return row
+
+
+def _scaled(factor: float) -> Row:
+    def row(w: Lines, kind: str, operands: Sequence[Value]) -> str:
+        (x,) = as_kinds(w, "f", operands)
+        return w.mul(x, factor)
+
+    return row
+
+
 # ---- division with remainder
 
 
@@ -156,6 +187,13 @@ def _invert(w: Lines, kind: str, operands: Sequence[Value]) -> str:
 
 
 ROWS: Mapping[Gate, Row] = {
+    BY_NAME["copysign"]: _copysign,
+    BY_NAME["heaviside"]: _heaviside,
+    BY_NAME["isinf"]: _is("oeq", math.inf),
+    BY_NAME["isfinite"]: _is("olt", math.inf),
+    BY_NAME["isnan"]: _is("uno", 0.0),
+    BY_NAME["deg2rad"]: _scaled(math.pi / 180),
+    BY_NAME["rad2deg"]: _scaled(180 / math.pi),
     elementwise.maximum: MAXIMUM,
     choose.minimum: MINIMUM,
     choose.clip: _clip,

@@ -45,7 +45,7 @@ from chainrule.backends.llvm.shapes import Table, moved, only_reshapes
 from chainrule.backends.llvm.trim import needed_items
 from chainrule.backends.llvm.values import Value
 from chainrule.circuit.circuit import Circuit, Origin
-from chainrule.circuit.record import CONSTANT, INPUT, Kind, gate_named
+from chainrule.circuit.record import BY_NAME, CONSTANT, INPUT, Kind, gate_named
 from chainrule.circuit.types import Type, promote
 from chainrule.errors import UnsupportedError
 from chainrule.gates.elementwise import divide, multiply, power
@@ -113,6 +113,8 @@ class _Planner:
         operands = [self.wires[w] for w in wires]
         if is_write(kind.gate):
             return self.written(kind, operands, row)
+        if kind.gate is BY_NAME["add_along_axis"]:
+            return self.added_along(kind, operands, row)
         key = (kind.gate.id, repr(kind.key), kind.type_id, *map(_identity, operands))
         if key not in self.done:
             self.done[key] = self.stage(kind, operands, [c.type_of(w) for w in wires], row)
@@ -285,6 +287,9 @@ class _Planner:
     def move(self, kind: Kind, x: Wire, name: str) -> Wire:
         """Another view of the same memory, or a copy by a table of places."""
         shape = kind.type.shape
+        if kind.gate.reads_shape:  # full_like and full
+            out = KIND_OF[kind.type.dtype.name]
+            return Wire(shape, out, name, number=known(out, kind.attrs["value"]))
         if x.number is not None and kind.gate.makes_view:
             return replace(x, shape=shape)
         view = self.schedule.view(x)
@@ -398,23 +403,42 @@ class _Planner:
         x, v, *indices = operands
         name, origin = self.names[row], self.circuit.origin_of(row)
         wire = Wire(kind.type.shape, x.kind, name)
-        sources = [self.index(w) for w in indices]
         at = self.schedule.view(x)
         if self.is_free(x, row):
             wire.view, x.is_gone = at, True
         else:
             wire.view = _placed(self.schedule.copied(at, x))
-        whole_view = wire.view
         read = gate_named(f"index_{len(indices)}" if indices else "index")
         assert read is not None
         key = kind.attrs["key"]
         how = picking(
             lambda *given: read.evaluate(*given, key=key), x.shape, [w.shape for w in indices]
         )
+        fault = self.fault(kind, x, origin) if indices else 0
+        return self.stored(wire, how, v, indices, fault, adds="add" in kind.gate.name)
+
+    def added_along(self, kind: Kind, operands: Sequence[Wire], row: int) -> Wire:
+        """Zeros, with numbers added at places along one axis."""
+        v, index = operands
+        wire = Wire(kind.type.shape, KIND_OF[kind.type.dtype.name], self.names[row])
+        zeros = replace(wire, number=Value(wire.kind, "", 0))
+        wire.view = self.schedule.view(zeros)
+        axis = kind.attrs["axis"]
+        how = picking(lambda x, i: np.take_along_axis(x, i, axis), wire.shape, [index.shape])
+        fault = self.fault(kind, wire, self.circuit.origin_of(row))
+        return self.stored(wire, how, v, [index], fault, adds=True)
+
+    def stored(
+        self, wire: Wire, how: Picking | None, v: Wire, indices: Sequence[Wire], fault: int, *,
+        adds: bool,
+    ) -> Wire:
+        """Numbers stored into a wire's view, or added there, one after another where index arrays
+        may name a place twice."""
         wire.ready = len(self.schedule)
         if how is None:
             return wire
-        v = self.cast_to(v, x.kind)
+        sources = [self.index(w) for w in indices]
+        v = self.cast_to(v, wire.kind)
         if v.number is None:
             self.schedule.view(v)
         nest = Nest(how.shape, in_turn=bool(indices))
@@ -422,13 +446,10 @@ class _Planner:
         value = v.number
         if value is None:
             value = self.schedule.load(_placed(v).spread(how.shape), p)
-        start = View(
-            whole_view.buffer, how.shape, _steps(how.strides, how.shape),
-            whole_view.offset + how.offset,
-        )
+        at = _placed(wire)
+        start = View(at.buffer, how.shape, _steps(how.strides, how.shape), at.offset + how.offset)
         picks = self.picks(how, sources, p, how.shape)
-        fault = self.fault(kind, x, origin) if picks else 0
-        nest.stores.append(Store(value, start, picks, fault, adds="add" in kind.gate.name))
+        nest.stores.append(Store(value, start, picks, fault, adds))
         wire.ready = p + 1
         return wire
 

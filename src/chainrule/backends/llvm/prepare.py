@@ -15,15 +15,15 @@ from chainrule.circuit.circuit import NOTHING, Circuit, Origin
 from chainrule.circuit.record import BY_NAME, INPUT, KINDS, Gate, Kind, inferred_kind, kind_id
 from chainrule.circuit.types import Type, intern_type
 from chainrule.errors import UnsupportedError
-from chainrule.gates import contract, move, reduce, stable
+from chainrule.gates import move, reduce, stable
 from chainrule.gates.elementwise import exp, log
 from chainrule.gates.handle import Handle
 
 NUMBERS = ("float64", "float32", "int64", "bool")
 # Gates of arrays that a plan takes as they are; all others decompose.
 FOLDS = (reduce.sum_, reduce.max_, reduce.min_, reduce.prod, reduce.any_, reduce.all_)
-PRODUCTS = (contract.matmul, contract.inner, contract.tensordot)
-MOVES = tuple(BY_NAME[name] for name in ("diagonal", "diag"))
+PRODUCTS = tuple(BY_NAME[name] for name in ("matmul", "inner", "tensordot"))
+MOVES = tuple(BY_NAME[name] for name in ("diagonal", "diag", "add_along_axis"))
 
 
 def _shifted(x: Any, axis: Any) -> Any:
@@ -61,11 +61,11 @@ def _kron(x: Any, y: Any) -> Any:
 # Formulas that stay within range, in place of the plain ones that explain a gate.
 FORMULAS: Mapping[Gate, Callable[..., Any]] = {
     stable.softmax: _softmax, stable.logsumexp: _logsumexp, stable.log_softmax: _log_softmax,
-    contract.outer: _outer, contract.kron: _kron,
+    BY_NAME["outer"]: _outer, BY_NAME["kron"]: _kron,
     BY_NAME["trace"]: lambda x, **attrs: reduce.sum_(
         BY_NAME["diagonal"](x, **attrs), axis=(len(x.shape) - 2,), keepdims=False
     ),
-    contract.vdot: lambda x, y: reduce.sum_(
+    BY_NAME["vdot"]: lambda x, y: reduce.sum_(
         move.ravel(x) * move.ravel(y), axis=None, keepdims=False
     ),
 }
