@@ -1,4 +1,4 @@
-"""Shared by all tests: every pass verifies the circuit it gives."""
+"""Shared by all tests: every pass verifies the circuit it gives; compiled code is kept apart."""
 
 import pytest
 
@@ -8,3 +8,11 @@ from chainrule.transform import rewrite
 @pytest.fixture(autouse=True)
 def checked_passes(monkeypatch):
     monkeypatch.setattr(rewrite, "checks_every_pass", True)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """No test reads or fills the user's cache of compiled code, nor do commands they start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHAINRULE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

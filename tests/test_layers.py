@@ -9,7 +9,7 @@
     L3  trace  transform
     L2  gates
     L1  circuit
-    L0  errors
+    L0  errors  version
 
 A module imports from lower layers and from its own subpackage, without cycles. The rules hold for
 every import: absolute or relative, inside functions, under TYPE_CHECKING.
@@ -27,7 +27,7 @@ ROOT = "chainrule"
 SOURCE = Path(__file__).parents[1] / "src" / ROOT
 
 LAYERS = {  # by the first name after `chainrule.`; "" is chainrule/__init__.py
-    0: ("errors",),
+    0: ("errors", "version"),
     1: ("circuit",),
     2: ("gates",),
     3: ("trace", "transform"),

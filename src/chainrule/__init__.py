@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.api.eager import grad, value_and_grad, vjp
+from chainrule.version import VERSION
 
 if TYPE_CHECKING:
     from chainrule.api.derivatives import hessian, hvp, jacobian, jvp, linearize
@@ -38,7 +39,7 @@ __all__ = [
     "vjp",
     "vmap",
 ]
-__version__ = "0.1.0"
+__version__ = VERSION
 
 
 def circuit(f: Callable[..., Any]) -> "Callable[..., Worked]":

@@ -1,0 +1,3 @@
+"""The version of chainrule."""
+
+VERSION = "0.1.0"
