@@ -1,18 +1,25 @@
 """Machine code for numbers: calls, compile times, and the errors of its functions."""
 
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from statistics import median
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 import chainrule as cr
+from bench.arrays import chain
 from bench.eager import staged
 from bench.harness import compare, duration, peer
 from chainrule.api.jit import jit
+from chainrule.api.recorded import record
 from chainrule.backends.llvm.call import CompiledNumbers
+from chainrule.backends.llvm.compiled import compiled
+from chainrule.backends.llvm.targets import cache, cpu
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import Circuit
 from chainrule.circuit.record import BY_NAME
@@ -146,14 +153,52 @@ def mixed(gates: int) -> Circuit:
 
 
 def _compile_times(rounds: int) -> None:
+    """Without the disk cache; a miss, which writes an entry; a hit, which reads it.
+
+    "from text" leaves out the plan and its text, which a hit needs as well.
+    """
     print("compile, circuit to callable (codegen level 1, no passes):")
-    CompiledNumbers(mixed(5))  # the first loads llvmlite
-    for gates in (20, 200, 1600):
-        circuit = mixed(gates)
-        seconds = median(_seconds(lambda c=circuit: CompiledNumbers(c)) for _ in range(rounds))
-        steps = len(CompiledNumbers(circuit).plan.steps)
-        print(f"  {steps:5} gates  {duration(seconds):>8}  {seconds / steps * 1e6:5.0f} us a gate")
+    for title, circuit in _circuits():
+        with _cache_in("off"):
+            fresh = _compile_time(circuit, rounds)
+        missed = []
+        for _ in range(rounds):
+            with TemporaryDirectory() as folder, _cache_in(folder):
+                assert cache.opened(), f"{folder} is no safe place for compiled code"
+                missed.append(_seconds(lambda c=circuit: compiled(c)))
+                found = _compile_time(circuit, rounds)
+                text = compiled(circuit).text
+                loaded = median(_seconds(lambda t=text: cpu.compile_text(t)) for _ in range(9))
+        print(
+            f"  {title:27}{duration(fresh):>8}   and kept{duration(median(missed)):>8}   "
+            f"from the disk cache{duration(found):>8}   from text{duration(loaded):>8}"
+        )
     print()
+
+
+def _circuits() -> Iterator[tuple[str, Circuit]]:
+    for gates in (20, 200, 1600):
+        yield f"{gates} gates", mixed(gates)
+    x = np.linspace(-1, 1, 1000)
+    yield "20 steps on arrays", record(chain, (x,), {}).circuit
+    yield "the same with its gradient", record(cr.value_and_grad(chain), (x,), {}).circuit
+
+
+def _compile_time(circuit: Circuit, rounds: int) -> float:
+    compiled(circuit)  # the first loads llvmlite, and fills the cache where one is used
+    return median(_seconds(lambda: compiled(circuit)) for _ in range(rounds))
+
+
+@contextmanager
+def _cache_in(folder: str) -> Iterator[None]:
+    before = os.environ.get("CHAINRULE_CACHE")
+    os.environ["CHAINRULE_CACHE"] = folder
+    try:
+        yield
+    finally:
+        os.environ.pop("CHAINRULE_CACHE")
+        if before is not None:
+            os.environ["CHAINRULE_CACHE"] = before
 
 
 def _seconds(call: Callable[[], Any]) -> float:
