@@ -143,12 +143,12 @@ def read_only(monkeypatch):
 
 
 UNSAFE = {
-    "anyone may write": lambda folder, _: folder.chmod(0o777),
-    "the group may write": lambda folder, _: folder.chmod(0o770),
+    "anyone may write": lambda folder, _: folder.chmod(0o702),
+    "the group may write": lambda folder, _: folder.chmod(0o720),
     "a link": lambda folder, _: (folder.rename(folder.parent / "x"), folder.symlink_to("x")),
     "a file": lambda folder, _: (folder.rmdir(), folder.write_text("")),
-    "the parent is open": lambda folder, _: folder.parent.chmod(0o777),
-    "the parent is the group's": lambda folder, _: folder.parent.chmod(0o775),
+    "the parent is open": lambda folder, _: folder.parent.chmod(0o702),
+    "the parent is the group's": lambda folder, _: folder.parent.chmod(0o720),
     "another's": lambda folder, patch: owned_by_another(patch, folder),
     "another's parent": lambda folder, patch: owned_by_another(patch, folder.parent),
     "another's, far above": lambda folder, patch: owned_by_another(patch, folder.parents[2]),
@@ -278,8 +278,9 @@ def test_with_other_secret_bytes_nothing_old_is_believed(folder, compiled, tampe
         lambda path: path.chmod(0o620),
         lambda path: path.symlink_to(path.rename(path.parent / "x")),
         lambda path: (path.unlink(), os.mkfifo(path, 0o600)),
+        lambda path: os.truncate(path, 1 << 40),
     ],
-    ids=["the group may write", "a link", "a pipe"],
+    ids=["the group may write", "a link", "a pipe", "too long to read"],
 )
 def test_an_entry_must_be_a_plain_file_of_ours(folder, compiled, plant):
     run(times(3), 2.0)
@@ -294,7 +295,7 @@ def test_what_was_not_used_for_longest_goes_first(folder, monkeypatch):
     run(times(3), 2.0)
     store = cache.opened()
     monkeypatch.setattr(cache, "LIMIT", cache.SHARES * 10_000)
-    mine = folder / "a notebook"
+    mine = folder / "0 notes"
     mine.write_bytes(bytes(20_000))  # someone's own file in the folder they chose
     keys = [f"{i:064x}" for i in range(4)]  # one share: the first digit is 0
     for at, key in enumerate(keys[:3]):
@@ -303,9 +304,8 @@ def test_what_was_not_used_for_longest_goes_first(folder, monkeypatch):
     assert store.load(keys[0])  # used: now keys[1] waits for longest
     store.keep(keys[3], bytes(3_000))
     assert [store.load(key) is not None for key in keys] == [True, False, True, True]
-    store.keep(keys[1], bytes(10_000))  # with its header more than a share
-    assert store.load(keys[1]) is None
-    assert mine.exists()
+    store.keep(keys[1], bytes(10_000))  # with its header more than a share: not kept
+    assert {p.name for p in folder.glob("0*")} == {mine.name, *(f"{keys[i]}.o" for i in (0, 2, 3))}
 
 
 def test_the_bound_holds_for_all_together(folder, monkeypatch):
@@ -316,6 +316,19 @@ def test_the_bound_holds_for_all_together(folder, monkeypatch):
     for i in range(300):
         store.keep(cache.key_of(str(i)), bytes(1_000))
     assert 60_000 < sum(p.stat().st_size for p in folder.glob("*.o")) <= 100_000
+
+
+@pytest.mark.parametrize("step", ["mkdir", "link"])
+def test_what_another_process_made_first_is_used(folder, compiled, monkeypatch, step):
+    make = getattr(os, step)
+
+    def beaten(*args):
+        make(*args)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+    monkeypatch.setattr(os, step, beaten)
+    assert [run(times(3), 2.0), run(times(3), 2.0)] == [6.0, 6.0]
+    assert len(compiled) == 1
 
 
 WORK = """

@@ -6,6 +6,6 @@
     elementwise.py  one row per core gate: its instructions
     math.py         exp, log and power as instructions
     lines.py        the writer of instructions
-    targets/        all that knows a machine: CPU, engine, addresses
+    targets/        all that knows a machine: CPU, engine, addresses; compiled code kept on the disk
     call.py         the compiled function as a Python callable
 """

@@ -73,11 +73,13 @@ class Store:
         return code
 
     def keep(self, key: str, code: bytes) -> None:
-        """Write an entry, or nothing where the disk will not have it."""
+        """Write an entry; nothing if it is larger than a share, or the disk will not have it."""
         entry = self._header(key, code) + code
+        if len(entry) > LIMIT // SHARES:
+            return
         with suppress(OSError):
-            if self._make_room(key, len(entry)):
-                _write(self._path(key), entry, os.replace)
+            self._make_room(key, len(entry))
+            _write(self._path(key), entry, os.replace)
 
     def _path(self, key: str) -> str:
         return os.path.join(self.folder, f"{key}.o")
@@ -86,18 +88,16 @@ class Store:
         said = b"".join((_MAGIC, key.encode(), code))  # sizes of the first two are fixed
         return _HEADER.pack(_MAGIC, len(code), hmac.digest(self.secret, said, "sha256"))
 
-    def _make_room(self, key: str, size: int) -> bool:
-        """Remove what was not used for longest in the key's share; False if it is too small."""
-        share = LIMIT // SHARES
+    def _make_room(self, key: str, size: int) -> None:
+        """Remove what was not used for longest in the key's share, until so many bytes fit."""
         entries = sorted(self._share(key[0]))
-        excess = sum(s for _, s, _ in entries) + size - share
+        excess = sum(s for _, s, _ in entries) + size - LIMIT // SHARES
         for _, freed, path in entries:
             if excess <= 0:
                 break
             with suppress(FileNotFoundError):
                 os.unlink(path)
             excess -= freed
-        return size <= share
 
     def _share(self, digit: str) -> Iterator[tuple[int, int, str]]:
         """Time of last use, size and path of the entries whose keys begin with a digit."""
