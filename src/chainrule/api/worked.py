@@ -16,6 +16,7 @@ from chainrule.api.printable import printable
 from chainrule.api.promote import promoted
 from chainrule.api.shown import display, in_notebook, open_page
 from chainrule.backends import stepwise
+from chainrule.backends.llvm.compiled import plan as machine_plan
 from chainrule.check.circuits import check, check_gradients, fork_terms
 from chainrule.check.diagnosis import Diagnosis, diagnose
 from chainrule.check.verdict import Verdict, missing
@@ -221,13 +222,11 @@ class Worked:
 
         Raises UnsupportedError naming a gate that machine code has no form of.
         """
-        from chainrule.backends.llvm.compiled import plan  # loads the tables of instructions
-
         c, seeded = self.circuit, self.output_gradient is not ONE
         full = with_backward(c, c.outputs[0], c.inputs, gradient_is_input=seeded)
         gradients = [full.parts[-1].gradient[w] for w in c.inputs]
         outputs = [c.outputs[0], *(g for g in gradients if g >= 0)]
-        return str(plan(simplify(full, outputs=outputs, parts=False))) + "\n"
+        return str(machine_plan(simplify(full, outputs=outputs, parts=False))) + "\n"
 
     def check(self, code: str | None = None) -> Verdict:
         """The verdict: every gate, fork, group and input against central differences.
