@@ -22,6 +22,7 @@ from chainrule.check.diagnosis import Diagnosis, diagnose
 from chainrule.check.verdict import Verdict, missing
 from chainrule.circuit.circuit import Circuit, Decision, Group, Part
 from chainrule.circuit.readings import Readings
+from chainrule.circuit.types import WEAK
 from chainrule.code.staged import (
     Argument,
     Staged,
@@ -116,8 +117,11 @@ class Worked:
         return {a.name: _filled(a.tree, self._gradient) for a in self.arguments}
 
     def _gradient(self, wire: int) -> Any:
-        found = self.readings.gradient(self.part, wire)
-        return self.readings.value(wire) * 0 if found is None else found
+        found, t = self.readings.gradient(self.part, wire), self.circuit.type_of(wire)
+        if found is None:
+            found = self.readings.value(wire) * 0
+        is_literal = found.__class__ in WEAK and not t.weak  # a sum of the output's own 1
+        return np.asarray(found, t.dtype)[()] if is_literal else found
 
     def __getitem__(self, key: str | tuple[str, int]) -> Reading:
         """The reading of a named wire, w["q"]; of a repeated name the last, w["h", 0] the first."""
