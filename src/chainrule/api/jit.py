@@ -15,12 +15,13 @@ there are compiled in, as they were.
 import sys
 import threading
 import warnings
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from types import MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,6 +38,7 @@ from chainrule.api.recorded import (
     too_many_ways,
 )
 from chainrule.backends.llvm.compiled import Compiled, compiled
+from chainrule.backends.llvm.entry import Entered, enter_directly
 from chainrule.backends.numpy import compile_source
 from chainrule.errors import ChainruleWarning, TraceError, UnsupportedError
 from chainrule.trace.names import with_names
@@ -45,8 +47,15 @@ from chainrule.trace.traced import Traced
 KEPT = 128  # signatures of one function; the oldest is forgotten
 
 
-class Jitted:
-    """A function that runs as machine code from its second call on."""
+class Jitted(Entered):
+    """A function that runs as machine code from its second call on.
+
+    Objects of this class itself are called by generated code; those of Plain by Python.
+    """
+
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
     def __init__(self, f: Callable[..., Any]) -> None:
         update_wrapper(self, f)
@@ -56,7 +65,7 @@ class Jitted:
         self._said: set[str] = set()
         self._lock = threading.Lock()
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def _plainly(self, /, *args: Any, **kwargs: Any) -> Any:
         """What f returns for these arguments."""
         if not kwargs:  # the short way, for plain numbers and arrays
             entry = self._entries.get(tuple(map(_leaf_key, args)))
@@ -66,6 +75,12 @@ class Jitted:
                 except Elsewhere:
                     pass
         return self._call(args, kwargs)
+
+    def __copy__(self) -> "Jitted":
+        return self  # as functions do
+
+    def __deepcopy__(self, memo: object) -> "Jitted":
+        return self
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else MethodType(self, instance)
@@ -135,13 +150,15 @@ class Jitted:
         if why is not None:
             return None, why
         try:
-            self._keep(entry, recorded)
+            self._keep(entry, recorded, args if not kwargs and _is_flat(args) else None)
         except UnsupportedError as error:
             return None, error
         return recorded, None
 
-    def _keep(self, entry: Paths, recorded: Recorded) -> None:
-        """Remember a way, or compile it when it was seen before."""
+    def _keep(
+        self, entry: Paths, recorded: Recorded, given: tuple[Any, ...] | None
+    ) -> None:
+        """Remember a way, or compile it when it was seen before; `given`, plain arguments."""
         outcomes = recorded.outcomes
         first = entry.firsts.get(outcomes)
         if first is None:
@@ -157,6 +174,11 @@ class Jitted:
         count = len(code.boxes) - len(outcomes)
         entry.add(Path(outcomes, code.delivering(guarded(deliver, outcomes, count))))
         entry.firsts.pop(outcomes, None)
+        places = _places(recorded.spec.unflatten(_slots(recorded, code)))
+        if given is not None and places is not None:
+            plainly = partial(_plainly, weakref.ref(self))
+            if enter_directly(self, code, given, places, outcomes, plainly):
+                self.__class__ = Jitted
 
     def _eagerly(
         self, entry: Paths | None, why: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -183,7 +205,20 @@ def jit(f: Callable[..., Any]) -> Jitted:
     differs between the first two calls. What cannot be compiled runs as plain Python; a warning
     says so once.
     """
-    return Jitted(f)
+    return Plain(f)
+
+
+class Plain(Jitted):
+    """A jitted function before it can be called by generated code."""
+
+    __call__ = Jitted._plainly
+
+
+def _plainly(jitted: "weakref.ref[Jitted]", /, *args: Any, **kwargs: Any) -> Any:
+    """The plain path, for calls that generated code does not answer."""
+    found = jitted()
+    assert found is not None  # its caller holds it
+    return found._plainly(*args, **kwargs)
 
 
 def _callers_level() -> int:
@@ -201,7 +236,7 @@ def _signature(
     args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Sequence[Any], Any, Exception | None]:
     """The leaves of the arguments, the key they give, and why they cannot be compiled for."""
-    if not kwargs and all(x.__class__ in NUMBERS or x.__class__ is np.ndarray for x in args):
+    if not kwargs and _is_flat(args):
         return args, tuple(map(_leaf_key, args)), None
     import optree
 
@@ -215,6 +250,11 @@ def _signature(
     return leaves, (spec, *((_leaf_key(x), None if is_input(x) else x) for x in leaves)), None
 
 
+def _is_flat(args: tuple[Any, ...]) -> bool:
+    """True where every argument is a number or an array itself."""
+    return all(x.__class__ in NUMBERS or x.__class__ is np.ndarray for x in args)
+
+
 def _leaf_key(x: Any) -> Any:
     """What compiled code depends on in an argument: its class, for arrays their shape and dtype."""
     return (x.shape, x.dtype) if isinstance(x, np.ndarray) else x.__class__
@@ -225,10 +265,7 @@ def _leaf_key(x: Any) -> Any:
 
 def _deliverer(recorded: Recorded, compiled: Compiled) -> Callable[[Sequence[Any]], Any]:
     """A function from the outputs to what f returns, numbers that never change included."""
-    boxes = iter(enumerate(compiled.boxes))
-    slots = [
-        _Slot(*next(boxes)) if is_of(x, recorded.trace) else _fixed(x) for x in recorded.leaves
-    ]
+    slots = _slots(recorded, compiled)
     source = _source(recorded.spec.unflatten(slots))
     if source is not None:
         return compile_source(f"def deliver(v):\n    return {source}\n", "deliver")
@@ -261,8 +298,24 @@ class _Copied:
         return self.array.copy()
 
 
+def _slots(recorded: Recorded, compiled: Compiled) -> list[Any]:
+    """The leaves of the result, with a slot for each output."""
+    boxes = iter(enumerate(compiled.boxes))
+    return [
+        _Slot(*next(boxes)) if is_of(x, recorded.trace) else _fixed(x) for x in recorded.leaves
+    ]
+
+
 def _fixed(x: Any) -> Any:
     return _Copied(x) if isinstance(x, np.ndarray) else x
+
+
+def _places(tree: Any) -> Any:
+    """Nested tuples of the places of outputs; None for anything else."""
+    if isinstance(tree, _Slot):
+        return tree.index
+    places = tuple(map(_places, tree)) if tree.__class__ is tuple else (None,)
+    return None if None in places else places
 
 
 def _source(tree: Any) -> str | None:

@@ -29,20 +29,25 @@ class CompiledArrays:
     copied first.
     """
 
-    __slots__ = ("_code", "_run", "boxes", "level", "plan", "text")
+    __slots__ = ("_code", "_run", "boxes", "level", "plan", "text", "weak")
 
     def __init__(self, circuit: Circuit, level: int = 1) -> None:
         self.level = level
         self.plan: ArrayPlan = array_plan(circuit)
         self.text = emit_program(self.plan)
         self._code = cpu.compile_text(self.text, level)
-        weak = [circuit.type_of(w).weak for w in circuit.outputs]
-        self.boxes = [None] * len(weak)  # outputs are of their own class already
-        self._run = _runner(self.plan, self._code, weak)
+        self.weak = [circuit.type_of(w).weak for w in circuit.outputs]
+        self.boxes = [None] * len(self.weak)  # outputs are of their own class already
+        self._run = _runner(self.plan, self._code, self.weak)
 
     def __call__(self, *inputs: Any) -> list[Any]:
         """The outputs, as computed by the machine code."""
         return self._run(inputs, list)  # type: ignore[no-any-return]  # a list
+
+    @property
+    def address(self) -> int:
+        """Where the machine code begins."""
+        return self._code.address(CORE)
 
     def delivering(self, deliver: Callable[[Sequence[Any]], Any]) -> Callable[..., Any]:
         """A callable: inputs -> deliver(outputs)."""
@@ -53,12 +58,12 @@ class CompiledArrays:
 def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
     kinds = [x.kind for x in plan.inputs]
     is_array = [isinstance(x, Buffer) for x in plan.inputs]
-    fixed = [_ready(array, b.kind) for b, array in plan.constants]
+    fixed = [ready(array, b.kind) for b, array in plan.constants]
     slots = "".join("q" if a else _GIVEN[k] for a, k in zip(is_array, kinds, strict=True))
     pack = struct.Struct("=" + slots + "q" * len(fixed)).pack
     makers = [_maker(x, w) for x, w in zip(plan.outputs, weak, strict=True)]
     count, size = len(makers), plan.arena
-    make = ctypes.PYFUNCTYPE if _work(plan) < LONG else ctypes.CFUNCTYPE
+    make = ctypes.CFUNCTYPE if is_long(plan) else ctypes.PYFUNCTYPE
     core = make(ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p)(
         code.address(CORE)
     )
@@ -68,18 +73,18 @@ def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
         inputs: Sequence[Any], deliver: Callable[[Sequence[Any]], Any], _alive: Any = code
     ) -> Any:
         kept = [
-            _ready(x, k) if a else x for x, a, k in zip(inputs, is_array, kinds, strict=True)
+            ready(x, k) if a else x for x, a, k in zip(inputs, is_array, kinds, strict=True)
         ]
-        given = [_address(x) if a else x for x, a in zip(kept, is_array, strict=True)]
+        given = [address(x) if a else x for x, a in zip(kept, is_array, strict=True)]
         outputs = np.empty(count, np.int64)
         arrays = []
         for slot, maker in enumerate(makers):
             arrays.append(maker.array())
             if arrays[-1] is not None:
-                outputs[slot] = _address(arrays[-1])
+                outputs[slot] = address(arrays[-1])
         arena = spare.pop() if spare else np.empty(size + 64, np.uint8)
-        begin = -(-_address(arena) // 64) * 64
-        fault = core(pack(*given, *map(_address, fixed)), _address(outputs), begin)
+        begin = -(-address(arena) // 64) * 64
+        fault = core(pack(*given, *map(address, fixed)), address(outputs), begin)
         spare.append(arena)
         filled = enumerate(zip(makers, arrays, strict=True))
         result = deliver([m.result(outputs, slot, a) for slot, (m, a) in filled])
@@ -93,17 +98,19 @@ def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
 _GIVEN = {"f": "d", "s": "d", "i": "q", "b": "?7x"}
 
 
-def _ready(x: Any, kind: str) -> Any:
+def ready(x: Any, kind: str) -> Any:
     """An array in row-major order, of the dtype the code reads."""
     return np.ascontiguousarray(x, DTYPE_OF[kind])
 
 
-def _address(x: Any) -> int:
+def address(x: Any) -> int:
+    """Where the numbers of an array begin."""
     return int(x.__array_interface__["data"][0])
 
 
-def _work(plan: ArrayPlan) -> int:
-    return sum(v.buffer.size for item in plan.items for v in views_of(item))
+def is_long(plan: ArrayPlan) -> bool:
+    """True where other threads should run meanwhile."""
+    return sum(v.buffer.size for item in plan.items for v in views_of(item)) >= LONG
 
 
 class _Maker:

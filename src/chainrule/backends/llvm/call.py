@@ -29,15 +29,15 @@ class CompiledNumbers:
     Outputs are Python numbers where the circuit's are, else NumPy scalars.
     """
 
-    __slots__ = ("_code", "_numbers", "boxes", "level", "plan", "text")
+    __slots__ = ("_code", "_numbers", "boxes", "level", "plan", "text", "weak")
 
     def __init__(self, circuit: Circuit, level: int = 1) -> None:
         self.level = level
         self.plan: Plan = plan_of(circuit)
         self.text = emit(self.plan)
         self._code = cpu.compile_text(self.text, level)
-        weak = [circuit.type_of(w).weak for w in circuit.outputs]
-        self.boxes = [_BOX[x.kind, w] for x, w in zip(self.plan.outputs, weak, strict=True)]
+        self.weak = [circuit.type_of(w).weak for w in circuit.outputs]
+        self.boxes = [_BOX[x.kind, w] for x, w in zip(self.plan.outputs, self.weak, strict=True)]
         self._numbers = self.delivering(_boxing(self.boxes))
 
     def __call__(self, *inputs: Any) -> list[Any]:
@@ -46,6 +46,11 @@ class CompiledNumbers:
             return self._numbers(*inputs)  # type: ignore[no-any-return]  # a list, boxed
         except (struct.error, TypeError) as error:
             raise self._refused(inputs, error) from None
+
+    @property
+    def address(self) -> int:
+        """Where the machine code begins."""
+        return self._code.address(CORE)
 
     def delivering(self, deliver: Callable[[tuple[Any, ...]], Any]) -> Callable[..., Any]:
         """A quicker callable: inputs -> deliver(outputs), the outputs as Python numbers."""

@@ -1,6 +1,7 @@
 """This computer's processor: IR text to machine code in memory. llvmlite is loaded on first use."""
 
 import ctypes
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -59,6 +60,13 @@ def _loaded(code: bytes, machine: Any) -> Any:
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine
+
+
+def name_symbols(places: Mapping[str, int]) -> None:
+    """Make addresses known to modules that are compiled from now on."""
+    llvm = _library()
+    for name, place in places.items():
+        llvm.add_symbol(name, place)
 
 
 BLAS = {"chainrule.blas.dgemm": "dgemm", "chainrule.blas.sgemm": "sgemm"}

@@ -1,0 +1,103 @@
+"""Where CPython and NumPy keep what generated calls read, checked in the running interpreter.
+
+    object     type 8
+    float      object, value
+    tuple      object, length, items
+    ndarray    object, data, nd, dims, strides, base, descr, flags      (NumPy's public ABI)
+
+Generated calls are for the interpreters in ALLOWED, whose layouts were tried, and only where each
+offset reads back the right thing. Everywhere else calls take the plain path, and so they do where
+the user asks for it: CHAINRULE_CALL=plain, or generated.
+"""
+
+import ctypes
+import os
+import platform
+import sys
+import sysconfig
+from functools import lru_cache
+
+import numpy as np
+
+from chainrule.backends.llvm.targets.c_api import array_table
+from chainrule.errors import InputError
+
+ALLOWED = {"versions": ((3, 11), (3, 12), (3, 13)), "machines": ("x86_64",), "systems": ("linux",)}
+NUMPY_ABI = 0x2000000
+PATHS = ("plain", "generated")
+DEFAULT = "plain"
+
+HEAD = object.__basicsize__
+TYPE = 8
+FLOAT_VALUE = HEAD
+TUPLE_ITEMS = tuple.__basicsize__
+DATA, ND, DIMS, DESCR, FLAGS = (HEAD + step for step in (0, 8, 16, 40, 48))
+VECTORCALL, ENTRY, FALLBACK = HEAD, HEAD + 8, HEAD + 16  # of a callable; see python_calls.py
+BLOCK = HEAD  # of its entry
+READY = 0x1 | 0x100  # flags: row-major without gaps, aligned
+
+
+def is_wanted() -> bool:
+    """True where CHAINRULE_CALL, or else the default, asks for generated calls."""
+    wish = os.environ.get("CHAINRULE_CALL") or DEFAULT
+    if wish not in PATHS:
+        raise InputError(f"CHAINRULE_CALL is {wish!r}; it may be {' or '.join(PATHS)}")
+    return wish == "generated"
+
+
+def is_allowed() -> bool:
+    """True for an interpreter of a kind that was tried."""
+    return (
+        sys.implementation.name == "cpython"
+        and sys.version_info[:2] in ALLOWED["versions"]
+        and sys.platform in ALLOWED["systems"]
+        and platform.machine() in ALLOWED["machines"]
+        and not sysconfig.get_config_var("Py_GIL_DISABLED")
+        and not hasattr(sys, "gettotalrefcount")  # objects of a debug build may have longer heads
+        and ctypes.sizeof(ctypes.c_void_p) == 8
+        and sys.byteorder == "little"
+    )
+
+
+@lru_cache(maxsize=1)
+def objects_hold() -> bool:
+    """True where floats and tuples lie as generated calls read and write them."""
+    number, pair = 1234.5, (object(), object())
+    return (
+        HEAD == 16
+        and word(id(number) + TYPE) == id(float)
+        and ctypes.c_double.from_address(id(number) + FLOAT_VALUE).value == number
+        and float.__basicsize__ == FLOAT_VALUE + 8
+        and word(id(pair) + TYPE) == id(tuple)
+        and word(id(pair) + TUPLE_ITEMS - 8) == 2
+        and [word(id(pair) + TUPLE_ITEMS + 8 * k) for k in (0, 1)] == [id(x) for x in pair]
+    )
+
+
+@lru_cache(maxsize=1)
+def arrays_hold() -> bool:
+    """True where arrays lie as generated calls read them, and NumPy's table is the known one."""
+    table = array_table()
+    if ctypes.PYFUNCTYPE(ctypes.c_uint)(table[0])() != NUMPY_ABI or table[2] != id(np.ndarray):
+        return False
+    rows = np.arange(6.0).reshape(2, 3)
+    return all(_holds(x) for x in (rows, rows.T, rows.astype("f4"), rows[:, 1], np.ones(4, bool)))
+
+
+def _holds(x: np.ndarray) -> bool:
+    at = id(x)
+    dims = word(at + DIMS)
+    flags = ctypes.c_int.from_address(at + FLAGS).value
+    return (
+        word(at + TYPE) == id(np.ndarray)
+        and word(at + DATA) == x.__array_interface__["data"][0]
+        and ctypes.c_int.from_address(at + ND).value == x.ndim
+        and tuple(word(dims + 8 * k) for k in range(x.ndim)) == x.shape
+        and word(at + DESCR) == id(np.dtype(x.dtype.str))
+        and (flags & READY == READY) == (x.flags.c_contiguous and x.flags.aligned)
+    )
+
+
+def word(address: int) -> int:
+    """The eight bytes at an address."""
+    return ctypes.c_uint64.from_address(address).value

@@ -1,0 +1,304 @@
+"""The generated entry of a compiled function: an IR function that CPython calls (vectorcall).
+
+    define ptr @wrapper(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames)
+
+    take        self's entry, and its block if the block is for this wrapper
+    check       the number of arguments, and each one's type, dtype, flags, rank and shape
+    fill        the slots of the inputs; new arrays for the results
+    run         the machine code; then its status, and the decisions it took
+    build       the results: floats, NumPy scalars, tuples
+    slow        anything unexpected: the fallback, a Python function, gets the arguments as given
+
+So it converts nothing, and raises only what a failed allocation set. A wrapper is shared by all
+functions of one form: what differs between them lies in a block of words that the entry holds.
+
+    block       wrapper, machine code, spare arena, addresses of fixed arrays, decisions,
+                shapes of the inputs, shapes of the results
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from chainrule.backends.llvm.nests import DTYPE_OF
+from chainrule.backends.llvm.targets import layout
+from chainrule.backends.llvm.targets.c_api import CALLS, declaration, symbol
+
+Tree = Any  # an int, the place of an output; or a tuple of trees
+NAME = "wrapper"
+COUNT_MASK = 2**63 - 1  # the top bit of nargsf says that args[-1] may be used
+ON_STACK = 16384  # bytes of arena that a call takes from the stack
+BOXES = {"f": "PyFloat_FromDouble", "i": "PyLong_FromLongLong", "b": "PyBool_FromLong"}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An input or output: a Python number, a NumPy scalar, or an array of a rank."""
+
+    kind: str  # as in values.py
+    rank: int | None = None  # None: a number
+    is_python: bool = True
+
+    @property
+    def is_array(self) -> bool:
+        """True for arrays."""
+        return self.rank is not None
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a wrapper is made for; functions of one form share it."""
+
+    inputs: tuple[Item, ...]
+    outputs: tuple[Item, ...]
+    tree: Tree  # of the places of outputs
+    decisions: int = 0  # further outputs, flags that must be as the block says
+    fixed: int = 0  # addresses of arrays that follow the inputs
+    arena: int | None = 0  # bytes on the stack; None: the block's
+    has_status: bool = False  # the machine code takes an arena and returns a status
+    is_long: bool = False  # other threads run meanwhile
+
+    @cached_property
+    def places(self) -> dict[Any, int]:
+        """Where each word of the block lies, in bytes."""
+        keys: list[Any] = ["wrapper", "core", "arena"]
+        keys += [("fixed", k) for k in range(self.fixed)]
+        keys += [("decision", k) for k in range(self.decisions)]
+        for side, items in (("in", self.inputs), ("out", self.outputs)):
+            keys += [(side, k, axis) for k, x in enumerate(items) for axis in range(x.rank or 0)]
+        return {key: 8 * at for at, key in enumerate(keys)}
+
+
+@dataclass
+class _Writer:
+    """Lines of IR, and what the way so far has to give back."""
+
+    form: Form
+    head: list[str] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+    exits: list[str] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    owned: list[str] = field(default_factory=list)
+    block: str = ""
+    count: int = 0
+
+    def line(self, text: str) -> str:
+        """One instruction; the name of its value."""
+        self.count += 1
+        self.text.append(f"  %v{self.count} = {text}")
+        return f"%v{self.count}"
+
+    def room(self, size: int, kind: str, align: int) -> str:
+        """Memory of this call on the stack."""
+        self.count += 1
+        self.head.append(f"  %v{self.count} = alloca [{size} x {kind}], align {align}")
+        return f"%v{self.count}"
+
+    def do(self, text: str) -> None:
+        """One instruction without a value."""
+        self.text.append(f"  {text}")
+
+    def at(self, pointer: str, offset: int) -> str:
+        """The address some bytes further on."""
+        return self.line(f"getelementptr i8, ptr {pointer}, i64 {offset}")
+
+    def load(self, kind: str, pointer: str, offset: int) -> str:
+        """What lies there."""
+        return self.line(f"load {kind}, ptr {self.at(pointer, offset)}, align {ALIGN[kind]}")
+
+    def store(self, kind: str, value: str, pointer: str, offset: int) -> None:
+        """Put a value there."""
+        self.do(f"store {kind} {value}, ptr {self.at(pointer, offset)}, align {ALIGN[kind]}")
+
+    def call(self, name: str, *given: str) -> str:
+        """Call a C function; the name of what it returns, a new reference where it is one."""
+        self.used.add(name)
+        text = f"@{symbol(name)}({', '.join(given)})"
+        row = CALLS[name]
+        if row.result == "void":
+            self.do(f"call void {text}")
+            return ""
+        made = self.line(f"call {row.result} {text}")
+        if row.gives == "new":
+            self.need(self.line(f"icmp ne ptr {made}, null"), "fail")
+            self.owned.append(made)
+        return made
+
+    def need(self, condition: str, otherwise: str = "slow") -> None:
+        """Go on where the condition holds; else give back what is owned, and leave."""
+        self.count += 1
+        here, there = f"on{self.count}", otherwise
+        if self.owned or otherwise == "fail":
+            there = f"off{self.count}"
+            drops = [f"  call void @{symbol('Py_DecRef')}(ptr {x})" for x in reversed(self.owned)]
+            self.used |= {"Py_DecRef"} if drops else set()
+            last = "ret ptr null" if otherwise == "fail" else "br label %slow"
+            self.exits += [f"{there}:", *drops, f"  {last}"]
+        self.do(f"br i1 {condition}, label %{here}, label %{there}, !prof !0")
+        self.text.append(f"{here}:")
+
+    def equal(self, kind: str, x: str, y: str | int) -> str:
+        """Whether two are the same."""
+        return self.line(f"icmp eq {kind} {x}, {y}")
+
+
+ALIGN = {"ptr": 8, "i64": 8, "double": 8, "i32": 4, "float": 4}
+
+
+def wrapper(form: Form) -> str:
+    """The module of a form's wrapper."""
+    w = _Writer(form)
+    _take_entry(w)
+    arguments = [w.load("ptr", "%args", 8 * k) for k in range(len(form.inputs))]
+    given = w.room(len(form.inputs) + form.fixed or 1, "i64", 8)
+    found = w.room(len(form.outputs) + form.decisions or 1, "i64", 8)
+    for k, (item, x) in enumerate(zip(form.inputs, arguments, strict=True)):
+        (_give_array if item.is_array else _give_number)(w, k, x, given)
+    for k in range(form.fixed):
+        pointer = w.load("ptr", w.block, form.places["fixed", k])
+        w.store("ptr", pointer, given, 8 * (len(form.inputs) + k))
+    arrays = _new_arrays(w, found)
+    _run(w, given, found)
+    if form.has_status:
+        entry = w.owned.pop(0)
+        w.call("Py_DecRef", f"ptr {entry}")
+    result = _build(w, form.tree, found, arrays)
+    w.do(f"ret ptr {result}")
+    return _module(w)
+
+
+def _take_entry(w: _Writer) -> None:
+    """Self's entry, checked to be for this wrapper, and called as the form wants it."""
+    entry = w.load("ptr", "%self", layout.ENTRY)
+    w.need(w.line(f"icmp ne ptr {entry}, null"))
+    w.block = w.load("ptr", entry, layout.BLOCK)
+    w.need(w.equal("ptr", w.load("ptr", w.block, w.form.places["wrapper"]), f"@{NAME}"))
+    w.need(w.equal("ptr", "%kwnames", "null"))
+    count = w.line(f"and i64 %nargsf, {COUNT_MASK}")
+    w.need(w.equal("i64", count, len(w.form.inputs)))
+    if w.form.has_status:  # the allocations below may let other code run
+        w.call("Py_IncRef", f"ptr {entry}")
+        w.owned.append(entry)
+
+
+def _give_number(w: _Writer, k: int, x: str, given: str) -> None:
+    w.need(w.equal("ptr", w.load("ptr", x, layout.TYPE), f"@{symbol('float')}"))
+    w.store("double", w.load("double", x, layout.FLOAT_VALUE), given, 8 * k)
+
+
+def _give_array(w: _Writer, k: int, x: str, given: str) -> None:
+    item = w.form.inputs[k]
+    w.need(w.equal("ptr", w.load("ptr", x, layout.TYPE), f"@{symbol('ndarray')}"))
+    w.need(w.equal("ptr", w.load("ptr", x, layout.DESCR), f"@{symbol(item.kind)}"))
+    flags = w.line(f"and i32 {w.load('i32', x, layout.FLAGS)}, {layout.READY}")
+    w.need(w.equal("i32", flags, layout.READY))
+    w.need(w.equal("i32", w.load("i32", x, layout.ND), item.rank or 0))
+    dims = w.load("ptr", x, layout.DIMS)
+    for axis in range(item.rank or 0):
+        wanted = w.load("i64", w.block, w.form.places["in", k, axis])
+        w.need(w.equal("i64", w.load("i64", dims, 8 * axis), wanted))
+    w.store("ptr", w.load("ptr", x, layout.DATA), given, 8 * k)
+
+
+def _new_arrays(w: _Writer, found: str) -> dict[int, str]:
+    """New arrays for the results, their memory in the slots of the outputs."""
+    made = {}
+    for k, item in enumerate(w.form.outputs):
+        if item.is_array:
+            dims = w.at(w.block, w.form.places["out", k, 0])
+            made[k] = w.call(
+                "PyArray_New", f"ptr @{symbol('ndarray')}", f"i32 {item.rank}", f"ptr {dims}",
+                f"i32 {DTYPE_OF[item.kind].num}", "ptr null", "ptr null", "i32 0", "i32 0",
+                "ptr null",
+            )
+            w.store("ptr", w.load("ptr", made[k], layout.DATA), found, 8 * k)
+    return made
+
+
+def _run(w: _Writer, given: str, found: str) -> None:
+    """The machine code, the status it returns and the decisions it took."""
+    form = w.form
+    core = w.load("ptr", w.block, form.places["core"])
+    if not form.has_status:
+        w.do(f"call void {core}(ptr {given}, ptr {found})")
+    else:
+        status = _run_with_arena(w, core, given, found)
+        w.need(w.equal("i32", status, 0))
+    for k in range(form.decisions):
+        wanted = w.load("i64", w.block, form.places["decision", k])
+        w.need(w.equal("i64", w.load("i64", found, 8 * (len(form.outputs) + k)), wanted))
+
+
+def _run_with_arena(w: _Writer, core: str, given: str, found: str) -> str:
+    arena, place = "null", ""
+    if w.form.arena is None:  # the block's; while another call has it, this one goes the slow way
+        place = w.at(w.block, w.form.places["arena"])
+        arena = w.line(f"atomicrmw xchg ptr {place}, ptr null acq_rel, align 8")
+        w.need(w.line(f"icmp ne ptr {arena}, null"))
+    elif w.form.arena:
+        arena = w.room(w.form.arena, "i8", 64)
+    thread = w.call("PyEval_SaveThread") if w.form.is_long else ""
+    status = w.line(f"call i32 {core}(ptr {given}, ptr {found}, ptr {arena})")
+    if thread:
+        w.call("PyEval_RestoreThread", f"ptr {thread}")
+    if place:
+        w.do(f"store atomic ptr {arena}, ptr {place} release, align 8")
+    return status
+
+
+def _build(w: _Writer, tree: Tree, found: str, arrays: dict[int, str]) -> str:
+    """The result as a new reference, from the bottom up: a tuple is filled as soon as it is made,
+    with nothing called in between."""
+    if isinstance(tree, int):
+        return arrays[tree] if tree in arrays else _box(w, tree, found)
+    items = [_build(w, x, found, arrays) for x in tree]
+    made = w.call("PyTuple_New", f"i64 {len(items)}")
+    for place, x in enumerate(items):
+        w.store("ptr", x, made, layout.TUPLE_ITEMS + 8 * place)
+        w.owned.remove(x)
+    return made
+
+
+def _box(w: _Writer, k: int, found: str) -> str:
+    item = w.form.outputs[k]
+    if item.is_python:
+        kind = "double" if item.kind == "f" else "i64"
+        return w.call(BOXES[item.kind], f"{kind} {w.load(kind, found, 8 * k)}")
+    place = w.at(found, 8 * k)
+    if item.kind == "s":  # singles are computed as such, and passed on as doubles
+        value = w.line(f"fptrunc double {w.load('double', found, 8 * k)} to float")
+        w.do(f"store float {value}, ptr {place}, align 4")
+    return w.call(
+        "PyArray_Scalar", f"ptr {place}", f"ptr @{symbol(item.kind)}", "ptr null"
+    )
+
+
+def _module(w: _Writer) -> str:
+    gone = f"@{symbol('gone')}"
+    passed = "ptr %fallback, ptr %args, i64 %nargsf, ptr %kwnames"
+    slow = f"""slow:
+  %fallback.at = getelementptr i8, ptr %self, i64 {layout.FALLBACK}
+  %fallback = load ptr, ptr %fallback.at, align 8
+  %has = icmp ne ptr %fallback, null
+  br i1 %has, label %pass, label %gone
+pass:
+  call void @{symbol('Py_IncRef')}(ptr %fallback)
+  %passed = call ptr @{symbol('PyObject_Vectorcall')}({passed})
+  call void @{symbol('Py_DecRef')}(ptr %fallback)
+  ret ptr %passed
+gone:
+  call void @{symbol('PyErr_SetString')}(ptr @{symbol('ReferenceError')}, ptr {gone})
+  ret ptr null"""
+    used = w.used | {"Py_IncRef", "Py_DecRef", "PyObject_Vectorcall", "PyErr_SetString"}
+    objects = ["float", "ndarray", "ReferenceError", *DTYPE_OF]
+    return "\n".join([
+        f"{gone} = private constant [{len(GONE)} x i8] c\"{GONE[:-1]}\\00\"",
+        *(f"@{symbol(name)} = external global i8" for name in objects),
+        *(declaration(name) for name in sorted(used)),
+        '!0 = !{!"branch_weights", i32 1000, i32 1}',
+        f"define ptr @{NAME}(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames) {{",
+        "entry:", *w.head, *w.text, slow, *w.exits, "}", "",
+    ])
+
+
+GONE = "this function is being deleted\0"
