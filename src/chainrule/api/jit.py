@@ -38,7 +38,7 @@ from chainrule.api.recorded import (
     too_many_ways,
 )
 from chainrule.backends.llvm.compiled import Compiled, compiled
-from chainrule.backends.llvm.entry import Entered, enter_directly
+from chainrule.backends.llvm.entry import Entered, Entry, direct_entry, enter
 from chainrule.backends.numpy import compile_source
 from chainrule.errors import ChainruleWarning, TraceError, UnsupportedError
 from chainrule.trace.names import with_names
@@ -64,6 +64,8 @@ class Jitted(Entered):
         self._entries: OrderedDict[Any, Paths] = OrderedDict()
         self._said: set[str] = set()
         self._lock = threading.Lock()
+        self._entered: Entry | None = None
+        self._fallback = partial(_plainly, weakref.ref(self))
 
     def _plainly(self, /, *args: Any, **kwargs: Any) -> Any:
         """What f returns for these arguments."""
@@ -71,9 +73,12 @@ class Jitted(Entered):
             entry = self._entries.get(tuple(map(_leaf_key, args)))
             if entry is not None and entry.run is not None:
                 try:
-                    return entry.run(*args)
+                    result = entry.run(*args)
                 except Elsewhere:
                     pass
+                else:
+                    self._prefer(entry.compiled[0])
+                    return result
         return self._call(args, kwargs)
 
     def __copy__(self) -> "Jitted":
@@ -172,12 +177,21 @@ class Jitted(Entered):
         code = compiled(with_names(recorded.circuit, recorded.trace))
         deliver = _deliverer(recorded, code)
         count = len(code.boxes) - len(outcomes)
-        entry.add(Path(outcomes, code.delivering(guarded(deliver, outcomes, count))))
-        entry.firsts.pop(outcomes, None)
         places = _places(recorded.spec.unflatten(_slots(recorded, code)))
-        if given is not None and places is not None:
-            plainly = partial(_plainly, weakref.ref(self))
-            if enter_directly(self, code, given, places, outcomes, plainly):
+        direct = None if given is None or places is None else direct_entry(
+            code, given, places, outcomes
+        )
+        path = Path(outcomes, code.delivering(guarded(deliver, outcomes, count)), direct)
+        entry.add(path)
+        entry.firsts.pop(outcomes, None)
+        self._prefer(path)
+
+    def _prefer(self, path: Path) -> None:
+        """Let the next call enter the way that was taken last, without any Python."""
+        if path.entry is not None and path.entry is not self._entered:
+            with self._lock:
+                enter(self, path.entry, self._fallback)
+                self._entered = path.entry
                 self.__class__ = Jitted
 
     def _eagerly(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.api.recorded import Recorded
+from chainrule.backends.llvm.entry import Entry
 
 Outcomes = tuple[bool, ...]
 PATHS = 64  # ways of one signature
@@ -29,6 +30,7 @@ class Path:
 
     outcomes: Outcomes
     run: Callable[..., Any]
+    entry: Entry | None = None  # of calls that need no Python
 
 
 @dataclass(slots=True)

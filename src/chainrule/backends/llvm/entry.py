@@ -4,7 +4,7 @@ A target that can (targets/python_calls.py) answers calls whose arguments are Py
 arrays as the code was traced with, and gives the rest to a fallback.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,21 +14,20 @@ from chainrule.backends.llvm.arrays import CompiledArrays, address, is_long, rea
 from chainrule.backends.llvm.buffers import ALIGNMENT
 from chainrule.backends.llvm.compiled import Compiled
 from chainrule.backends.llvm.nests import DTYPE_OF, ArrayPlan, Buffer, View
-from chainrule.backends.llvm.targets.python_calls import Entered, can_enter, enter
+from chainrule.backends.llvm.targets.python_calls import Entered, Entry, enter, entry_of
 from chainrule.backends.llvm.targets.wrapper import ON_STACK, Form, Item, Tree
 from chainrule.backends.llvm.values import Value
 
-__all__ = ["Entered", "Tree", "enter_directly"]
+__all__ = ["Entered", "Entry", "direct_entry", "enter"]
 
 
-def enter_directly(
-    target: Entered, code: Compiled, given: Sequence[Any], tree: Tree, outcomes: Sequence[bool],
-    fallback: Callable[..., Any],
-) -> bool:
-    """Whether calls of target now enter the code directly.
+def direct_entry(
+    code: Compiled, given: Sequence[Any], tree: Tree, outcomes: Sequence[bool]
+) -> Entry | None:
+    """What lets calls `enter` the code directly; None where they cannot.
 
     given: arguments the code was compiled for. tree: the result, nested tuples of places of
-    outputs. outcomes: what the outputs after them must be. fallback: answers all other calls.
+    outputs. outcomes: what the outputs after them must be.
     """
     count = len(code.plan.outputs) - len(outcomes)
     inputs = [_input(x, y) for x, y in zip(code.plan.inputs, given, strict=True)]
@@ -37,7 +36,7 @@ def enter_directly(
     if len(form.inputs) < len(inputs) or len(form.outputs) < count or not all(
         isinstance(x, Value) and x.kind == "b" for x in code.plan.outputs[count:]
     ):
-        return False
+        return None
     block: dict[Any, int] = {"core": code.address}
     alive: list[Any] = [code]
     block |= {("decision", k): int(x) for k, x in enumerate(outcomes)}
@@ -45,7 +44,7 @@ def enter_directly(
         form = _with_memory(form, code.plan)
         block |= _shapes("in", given) | _shapes("out", code.plan.outputs)
         block |= _addresses(form, code.plan, alive)
-    return can_enter(form) and enter(target, form, block, alive, fallback)
+    return entry_of(form, block, alive)
 
 
 def _all(items: Sequence[Item | None]) -> tuple[Item, ...]:

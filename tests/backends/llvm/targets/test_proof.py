@@ -1,5 +1,7 @@
 """Every wrapper is proved before it is compiled; a wrapper changed anywhere is refused."""
 
+from itertools import pairwise
+
 import pytest
 
 from chainrule.backends.llvm.targets.proof import Unproved, prove
@@ -43,9 +45,10 @@ def changed(text):
             base, _, offset = line.rpartition(" ")
             yield f"8 more {line}", [*before, f"{base} {int(offset) + 8}", *after]
         if "call ptr" in line and "null)" not in line:
-            yield f"no result {line}", [*before, line.split("=")[0] + "= and i64 %nargsf, 1", *after]
+            other = line.split("=")[0] + "= and i64 %nargsf, 1"
+            yield f"no result {line}", [*before, other, *after]
     stores = [i for i in range(body, len(lines)) if lines[i].startswith("  store")]
-    for i, j in zip(stores, stores[1:], strict=False):
+    for i, j in pairwise(stores):
         given, there = (lines[k].split(",")[0] for k in (i, j))
         swapped = list(lines)
         swapped[i] = lines[i].replace(given, there)

@@ -1,4 +1,4 @@
-"""Generated calls give what the plain path gives, whatever they are given and whoever interferes."""
+"""Generated calls give what the plain path gives, whatever they are given, whoever interferes."""
 
 import copy
 import gc
@@ -41,7 +41,8 @@ def outcome(f, *args, **kwargs):
 def flat(x):
     if isinstance(x, tuple):
         return tuple(map(flat, x))
-    bits = repr(x) if getattr(x, "dtype", None) == object else np.asarray(x).tobytes()
+    array = np.asarray(x)
+    bits = repr(x) if array.dtype.hasobject else array.tobytes()
     return type(x), getattr(x, "dtype", None), getattr(x, "shape", None), bits
 
 

@@ -103,37 +103,42 @@ class Entry(_Words):  # type: ignore[misc]  # made at run time
 class Entered(_Callable):  # type: ignore[misc]  # made at run time
     """An object to be called by generated code, once it was entered."""
 
-    __slots__ = ("_entry", "_fallback")
+    __slots__ = ("_entry", "_otherwise")
 
 
-_ENTRY, _FALLBACK = Entered.__dict__["_entry"], Entered.__dict__["_fallback"]
-del Entered._entry, Entered._fallback  # their descriptors stay here, and nobody else sets them
+_ENTRY, _FALLBACK = Entered.__dict__["_entry"], Entered.__dict__["_otherwise"]
+del Entered._entry, Entered._otherwise  # their descriptors stay here, and nobody else sets them
 
 
-def enter(
-    target: Entered, form: Form, block: dict[Any, int], alive: Any, fallback: Callable[..., Any]
-) -> bool:
-    """Whether generated code of a form answers calls of target from now on.
+def entry_of(form: Form, block: dict[Any, int], alive: Any) -> Entry | None:
+    """What calls of a form need; None where they are not generated.
 
     block: the words that `form.places` names, "core" and all after it. alive: what they point to.
     """
-    address = _wrapper_address(form)
-    if not address:
-        return False
+    if not can_enter(form):
+        return None
     words = (ctypes.c_uint64 * len(form.places))()
     for key, at in form.places.items():
-        words[at // 8] = address if key == "wrapper" else block.get(key, 0)
+        words[at // 8] = _MADE[form] if key == "wrapper" else block.get(key, 0)
     entry = Entry()
     _HELD[id(entry)] = (words, alive)
     ctypes.c_uint64.from_address(id(entry) + layout.BLOCK).value = ctypes.addressof(words)
+    return entry
+
+
+def enter(target: Entered, entry: Entry, fallback: Callable[..., Any]) -> None:
+    """From now on generated code answers calls of target, all others the fallback.
+
+    Safe while target is being called: a wrapper that finds another's block takes the fallback.
+    """
+    address = _HELD[id(entry)][0][0]
     _FALLBACK.__set__(target, fallback)
     ctypes.c_uint64.from_address(id(target) + layout.VECTORCALL).value = address
-    _ENTRY.__set__(target, entry)  # a wrapper that finds another's block takes the fallback
-    return True
+    _ENTRY.__set__(target, entry)
 
 
 def can_enter(form: Form) -> bool:
-    """True where a wrapper of this form is or can be had."""
+    """True where there is a wrapper of this form now."""
     items = (*form.inputs, *form.outputs)
     return (
         IS_ALLOWED
@@ -141,7 +146,7 @@ def can_enter(form: Form) -> bool:
         and _slots_hold()
         and len(items) + form.fixed + form.decisions <= WIDEST
         and (_is_of_python(form) or layout.arrays_hold())
-        and (form in _MADE or len(_MADE) < FORMS)
+        and bool(_wrapper_address(form))
     )
 
 
@@ -173,18 +178,17 @@ _MADE: dict[Form, int] = {}
 
 def _wrapper_address(form: Form) -> int:
     """Where the wrapper of a form begins; 0 for one that cannot be proved safe."""
-    if form not in _MADE:
+    if form not in _MADE and len(_MADE) < FORMS:
         text = wrapper(form)
         try:
             prove(text, form)
         except Unproved:
-            _MADE[form] = 0
             return 0
         cpu.name_symbols(_symbols())
         code = cpu.compile_text(text)
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))  # never freed, for it may be running
         _MADE[form] = code.address(NAME)
-    return _MADE[form]
+    return _MADE.get(form, 0)
 
 
 @lru_cache(maxsize=1)
