@@ -25,7 +25,7 @@ from chainrule.errors import InputError
 ALLOWED = {"versions": ((3, 11), (3, 12), (3, 13)), "machines": ("x86_64",), "systems": ("linux",)}
 NUMPY_ABI = 0x2000000
 PATHS = ("plain", "generated")
-DEFAULT = "plain"
+DEFAULT = "generated"
 
 HEAD = object.__basicsize__
 TYPE = 8
