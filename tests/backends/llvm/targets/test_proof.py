@@ -19,6 +19,11 @@ FORMS = {
         decisions=1, fixed=2, arena=128, has_status=True,
     ),
     "long": Form((MATRIX,), (SCALAR, MATRIX), (0, 1), arena=None, has_status=True, is_long=True),
+    "bound": Form(
+        (MATRIX, REAL), (SINGLE, MATRIX, REAL, SCALAR), None, decisions=1, fixed=1, arena=None,
+        has_status=True, is_long=True, is_bound=True,
+    ),
+    "bound numbers": Form((REAL, REAL), (REAL, REAL), None, is_bound=True),
 }
 forms = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 

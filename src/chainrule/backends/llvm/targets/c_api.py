@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from numpy._core import _multiarray_umath  # type: ignore[attr-defined]  # has no stubs
 
 
@@ -38,6 +39,8 @@ def _quiet(name: str, takes: tuple[str, ...], effect: str, **more: Any) -> CCall
                  effect=effect)
 
 
+FLOAT64_NEW = "numpy.float64.tp_alloc"  # how its type makes an object, to be filled; see layout.py
+_TP_ALLOC = 47  # its number in the stable interface
 _ARRAY_NEW = ("ptr", "i32", "ptr", "i32", "ptr", "ptr", "i32", "i32", "ptr")
 CALLS = {
     row.name: row
@@ -46,6 +49,7 @@ CALLS = {
         CCall("PyLong_FromLongLong", ("i64",)),
         CCall("PyBool_FromLong", ("i64",)),
         CCall("PyTuple_New", ("i64",)),
+        CCall(FLOAT64_NEW, ("ptr", "i64")),
         CCall("PyObject_Vectorcall", ("ptr", "ptr", "i64", "ptr")),
         _quiet("Py_IncRef", ("ptr",), "adds"),
         _quiet("Py_DecRef", ("ptr",), "drops"),
@@ -72,6 +76,11 @@ def symbol(name: str) -> str:
 def address(name: str) -> int:
     """Where a C function begins."""
     row = CALLS[name]
+    if name == FLOAT64_NEW:
+        slot_of = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_int)(
+            ("PyType_GetSlot", ctypes.pythonapi)
+        )
+        return int(slot_of(np.float64, _TP_ALLOC))
     if row.slot is not None:
         return int(array_table()[row.slot])
     found = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value

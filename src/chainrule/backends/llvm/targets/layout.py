@@ -1,7 +1,7 @@
 """Where CPython and NumPy keep what generated calls read, checked in the running interpreter.
 
     object     type 8
-    float      object, value
+    float      object, value; numpy.float64 too
     tuple      object, length, items
     ndarray    object, data, nd, dims, strides, base, descr, flags      (NumPy's public ABI)
 
@@ -76,9 +76,14 @@ def objects_hold() -> bool:
 
 @lru_cache(maxsize=1)
 def arrays_hold() -> bool:
-    """True where arrays lie as generated calls read them, and NumPy's table is the known one."""
+    """True where NumPy's arrays and scalars lie as generated calls read and make them."""
     table = array_table()
     if ctypes.PYFUNCTYPE(ctypes.c_uint)(table[0])() != NUMPY_ABI or table[2] != id(np.ndarray):
+        return False
+    number = np.float64(1234.5)
+    if np.float64.__basicsize__ != FLOAT_VALUE + 8 or word(id(number) + TYPE) != id(np.float64):
+        return False
+    if ctypes.c_double.from_address(id(number) + FLOAT_VALUE).value != number:
         return False
     rows = np.arange(6.0).reshape(2, 3)
     return all(_holds(x) for x in (rows, rows.T, rows.astype("f4"), rows[:, 1], np.ones(4, bool)))

@@ -21,7 +21,7 @@ from typing import Any
 
 from chainrule.backends.llvm.nests import DTYPE_OF
 from chainrule.backends.llvm.targets import layout
-from chainrule.backends.llvm.targets.c_api import CALLS, CCall, symbol
+from chainrule.backends.llvm.targets.c_api import CALLS, FLOAT64_NEW, CCall, symbol
 from chainrule.backends.llvm.targets.wrapper import BOXES, COUNT_MASK, NAME, Form
 
 Term = tuple[Any, ...]
@@ -88,7 +88,9 @@ class _Way:
     unchecked: set[Term] = field(default_factory=set)  # may be null
     stack: dict[tuple[Term, int], Term] = field(default_factory=dict)  # memory of this call
     items: dict[Term, dict[int, Term]] = field(default_factory=dict)  # of tuples made
+    numbers: dict[Term, Term] = field(default_factory=dict)  # NumPy scalars made
     arrays: dict[int, Term] = field(default_factory=dict)  # outputs
+    filled: dict[int, Term] = field(default_factory=dict)  # bound outputs
     arena: Term | None = None  # taken out of the block
     error: bool = False  # an exception is set
     lock: bool = True
@@ -98,7 +100,7 @@ class _Way:
     def fork(self) -> "_Way":
         """The same, to go on by itself."""
         other = copy(self)
-        for name in ("names", "passed", "facts", "owned", "unchecked", "stack", "arrays"):
+        for name in _COPIED:
             setattr(other, name, copy(getattr(self, name)))
         other.items = {made: dict(items) for made, items in self.items.items()}
         return other
@@ -180,12 +182,28 @@ class _Way:
             if held is not None and value != ("single", held):
                 raise Unproved("the slot has a value")
             self.stack[base, offset] = value
+        elif self.form.is_bound:
+            self._fill_bound(base, offset, value)
         else:
             self._fill(base, offset, value)
         return None
 
+    def _fill_bound(self, base: Term, offset: int, value: Term) -> None:
+        """A store into the caller's memory for an output."""
+        k = next(k for k in range(len(self.form.outputs)) if base == self._word(("out", k)))
+        item, output = self.form.outputs[k], ("output", k)
+        wanted = ("single", output) if item.kind == "s" else output
+        if offset or value != wanted or item.is_array or k in self.filled or not self._is_good():
+            raise Unproved("not this output, or not yet known to be right")
+        self.filled[k] = value
+
     def _fill(self, made: Term, offset: int, value: Term) -> None:
         """A store into a new tuple, which takes the reference over."""
+        if made[2] == FLOAT64_NEW:
+            if offset != layout.FLOAT_VALUE or made in self.numbers or not self.owned[made]:
+                raise Unproved("not the empty place of a new number")
+            self.numbers[made] = value
+            return
         place, items = (offset - layout.TUPLE_ITEMS) / 8, self.items[made]
         if place not in range(made[3][0][1]) or place in items or not self.owned[made]:
             raise Unproved("not an empty place of a new tuple")
@@ -219,13 +237,16 @@ class _Way:
         if base == SELF:
             good = offset in (layout.ENTRY, layout.FALLBACK) and kind == "ptr"
         elif base == ARGS:
-            self.know(("and", COUNT, COUNT_MASK), ("number", len(self.form.inputs)))
-            good = offset in range(0, 8 * len(self.form.inputs), 8) and kind == "ptr"
+            self.know(("and", COUNT, COUNT_MASK), ("number", self.form.arguments))
+            good = offset in range(0, 8 * self.form.arguments, 8) and kind == "ptr"
         elif base == ENTRY:
             self._is_there(ENTRY)
             good = offset == layout.BLOCK and kind == "ptr"
         elif base == BLOCK:
             good = self._is_ours(offset)
+        elif self.form.is_bound:
+            inputs = [self._word(("in", k)) for k in range(len(self.form.inputs))]
+            good = base in inputs and offset == 0 and kind == "double"
         elif base[0] == "made":
             good = base[2] == "PyArray_New" and self.owned[base] > 0 and _is(offset, kind, "DATA")
         else:
@@ -293,7 +314,8 @@ class _Way:
 
     def _affect(self, effect: str, values: list[Term]) -> None:
         if effect == "adds":
-            self._is_there(values[0])
+            if values[0] != NONE:
+                self._is_there(values[0])
             self.owned[values[0]] += 1
         elif effect == "drops":
             self._drop(values[0])
@@ -334,7 +356,8 @@ class _Way:
         return ("status",)
 
     def _word(self, key: Any) -> Term:
-        kind = "ptr" if key[0] == "fixed" or isinstance(key, str) else "i64"
+        is_number = key[0] == "decision" or len(key) == 3  # of a shape
+        kind = "i64" if is_number and not isinstance(key, str) else "ptr"
         return ("word", BLOCK, self.form.places[key], kind)
 
     def _is_room(self, arena: Term) -> bool:
@@ -346,6 +369,11 @@ class _Way:
 
     def _check_inputs(self, given: Term) -> None:
         for k, item in enumerate(self.form.inputs):
+            if self.form.is_bound:
+                word = self._word(("in", k))
+                wanted = word if item.is_array else ("word", word, 0, "double")
+                self._is_in_slot(given, k, wanted)
+                continue
             argument = ("word", ARGS, 8 * k, "ptr")
             where, kind = (layout.DATA, "ptr") if item.is_array else (layout.FLOAT_VALUE, "double")
             self._is_in_slot(given, k, ("word", argument, where, kind))
@@ -371,6 +399,8 @@ class _Way:
 
     def _check_array(self, found: Term, k: int) -> None:
         item, word = self.form.outputs[k], self.stack[found, 8 * k]
+        if self.form.is_bound:
+            return self._is_in_slot(found, k, self._word(("out", k)))
         made = word[1]
         self._is_in_slot(found, k, ("word", made, layout.DATA, "ptr"))
         shape = ("at", BLOCK, self.form.places["out", k, 0])
@@ -383,6 +413,7 @@ class _Way:
         if made in self.arrays.values():
             raise Unproved(f"output {k} shares its array")
         self.arrays[k] = made
+        return None
 
     def _is_in_slot(self, room: Term, k: int, wanted: Term) -> None:
         if self.stack.get((room, 8 * k)) != wanted:
@@ -429,15 +460,24 @@ class _Way:
         fallback = ("word", SELF, layout.FALLBACK, "ptr")
         if result[2:] == ("PyObject_Vectorcall", (fallback, ARGS, COUNT, NAMES)):
             return
+        is_whole = result == NONE if self.form.is_bound else self._is_tree(result, self.form.tree)
+        if result in self.unchecked or not self._is_good() or not is_whole:
+            raise Unproved("not the tree of the outputs")
+        numbers = [k for k, item in enumerate(self.form.outputs) if not item.is_array]
+        if self.form.is_bound and sorted(self.filled) != numbers:
+            raise Unproved("an output is not filled")
+
+    def _is_good(self) -> bool:
+        """True when the machine code has run, for this call, and said that it went right."""
         form = self.form
         self.know(("word", BLOCK, 0, "ptr"), ("global", f"@{NAME}"))
         self.know(NAMES, NULL)
+        self.know(("and", COUNT, COUNT_MASK), ("number", form.arguments))
         if form.has_status:
             self.know(("status",), ("number", 0))
         for k in range(form.decisions):
             self.know(("output", len(form.outputs) + k), self._word(("decision", k)))
-        if not self.ran or result in self.unchecked or not self._is_tree(result, form.tree):
-            raise Unproved("not the tree of the outputs")
+        return self.ran
 
     def _is_tree(self, made: Term, tree: Any) -> bool:
         if isinstance(tree, int):
@@ -451,12 +491,17 @@ class _Way:
         item, output = self.form.outputs[k], ("output", k)
         if item.is_python:
             return made[2:] == (BOXES[item.kind], (output,))
+        if item.kind == "f":
+            is_new = made[2:] == (FLOAT64_NEW, (_object("float64"), ("number", 0)))
+            return is_new and self.numbers.get(made) == output
         value = ("single", output) if item.kind == "s" else output
         return made[2:] == ("PyArray_Scalar", (value, _object(item.kind), NULL))
 
 
 # ---- terms
 
+_COPIED = ("names", "passed", "facts", "owned", "unchecked", "stack", "numbers", "arrays", "filled")
+NONE: Term = ("global", f"@{symbol('None')}")
 ENTRY: Term = ("word", SELF, layout.ENTRY, "ptr")
 BLOCK: Term = ("word", ENTRY, layout.BLOCK, "ptr")
 _FIELDS = {"DATA": "ptr", "ND": "i32", "DIMS": "ptr", "DESCR": "ptr", "FLAGS": "i32"}

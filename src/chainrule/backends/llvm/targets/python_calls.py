@@ -152,7 +152,8 @@ def can_enter(form: Form) -> bool:
 
 def _is_of_python(form: Form) -> bool:
     """True where nothing of NumPy is touched."""
-    return all(x.is_python and not x.is_array for x in (*form.inputs, *form.outputs))
+    items = (*form.inputs, *form.outputs)
+    return form.is_bound or all(x.is_python and not x.is_array for x in items)
 
 
 @lru_cache(maxsize=1)
@@ -194,7 +195,8 @@ def _wrapper_address(form: Form) -> int:
 @lru_cache(maxsize=1)
 def _symbols() -> dict[str, int]:
     functions = {name: c_api.address(name) for name in c_api.CALLS}
-    objects: dict[str, Any] = {x.__name__: x for x in (float, np.ndarray, ReferenceError)}
+    types = (float, np.float64, np.ndarray, ReferenceError)
+    objects: dict[str, Any] = {x.__name__: x for x in types} | {"None": None}
     objects |= DTYPE_OF
     return {c_api.symbol(k): v for k, v in functions.items()} | {
         c_api.symbol(k): id(x) for k, x in objects.items()

@@ -22,7 +22,7 @@ from typing import Any
 
 from chainrule.backends.llvm.nests import DTYPE_OF
 from chainrule.backends.llvm.targets import layout
-from chainrule.backends.llvm.targets.c_api import CALLS, declaration, symbol
+from chainrule.backends.llvm.targets.c_api import CALLS, FLOAT64_NEW, declaration, symbol
 
 Tree = Any  # an int, the place of an output; or a tuple of trees
 NAME = "wrapper"
@@ -57,6 +57,7 @@ class Form:
     arena: int | None = 0  # bytes on the stack; None: the block's
     has_status: bool = False  # the machine code takes an arena and returns a status
     is_long: bool = False  # other threads run meanwhile
+    is_bound: bool = False  # no arguments: the block has the addresses of inputs and outputs
 
     @cached_property
     def places(self) -> dict[Any, int]:
@@ -65,8 +66,16 @@ class Form:
         keys += [("fixed", k) for k in range(self.fixed)]
         keys += [("decision", k) for k in range(self.decisions)]
         for side, items in (("in", self.inputs), ("out", self.outputs)):
+            if self.is_bound:
+                keys += [(side, k) for k in range(len(items))]
+                continue
             keys += [(side, k, axis) for k, x in enumerate(items) for axis in range(x.rank or 0)]
         return {key: 8 * at for at, key in enumerate(keys)}
+
+    @property
+    def arguments(self) -> int:
+        """How many a call has."""
+        return 0 if self.is_bound else len(self.inputs)
 
 
 @dataclass
@@ -149,20 +158,24 @@ def wrapper(form: Form) -> str:
     """The module of a form's wrapper."""
     w = _Writer(form)
     _take_entry(w)
-    arguments = [w.load("ptr", "%args", 8 * k) for k in range(len(form.inputs))]
+    arguments = [w.load("ptr", "%args", 8 * k) for k in range(form.arguments)]
     given = w.room(len(form.inputs) + form.fixed or 1, "i64", 8)
     found = w.room(len(form.outputs) + form.decisions or 1, "i64", 8)
-    for k, (item, x) in enumerate(zip(form.inputs, arguments, strict=True)):
-        (_give_array if item.is_array else _give_number)(w, k, x, given)
+    for k, x in enumerate(arguments):
+        (_give_array if form.inputs[k].is_array else _give_number)(w, k, x, given)
+    if form.is_bound:
+        _give_bound(w, given, found)
     for k in range(form.fixed):
         pointer = w.load("ptr", w.block, form.places["fixed", k])
         w.store("ptr", pointer, given, 8 * (len(form.inputs) + k))
-    arrays = _new_arrays(w, found)
+    arrays = {} if form.is_bound else _new_arrays(w, found)
     _run(w, given, found)
+    if form.is_bound:
+        _fill_bound(w, found)
     if form.has_status:
         entry = w.owned.pop(0)
         w.call("Py_DecRef", f"ptr {entry}")
-    result = _build(w, form.tree, found, arrays)
+    result = _none(w) if form.is_bound else _build(w, form.tree, found, arrays)
     w.do(f"ret ptr {result}")
     return _module(w)
 
@@ -175,7 +188,7 @@ def _take_entry(w: _Writer) -> None:
     w.need(w.equal("ptr", w.load("ptr", w.block, w.form.places["wrapper"]), f"@{NAME}"))
     w.need(w.equal("ptr", "%kwnames", "null"))
     count = w.line(f"and i64 %nargsf, {COUNT_MASK}")
-    w.need(w.equal("i64", count, len(w.form.inputs)))
+    w.need(w.equal("i64", count, w.form.arguments))
     if w.form.has_status:  # the allocations below may let other code run
         w.call("Py_IncRef", f"ptr {entry}")
         w.owned.append(entry)
@@ -198,6 +211,34 @@ def _give_array(w: _Writer, k: int, x: str, given: str) -> None:
         wanted = w.load("i64", w.block, w.form.places["in", k, axis])
         w.need(w.equal("i64", w.load("i64", dims, 8 * axis), wanted))
     w.store("ptr", w.load("ptr", x, layout.DATA), given, 8 * k)
+
+
+def _give_bound(w: _Writer, given: str, found: str) -> None:
+    """The inputs from their buffers, and the buffers of the arrays among the outputs."""
+    for k, item in enumerate(w.form.inputs):
+        pointer = w.load("ptr", w.block, w.form.places["in", k])
+        kind = "ptr" if item.is_array else "double"
+        w.store(kind, pointer if item.is_array else w.load(kind, pointer, 0), given, 8 * k)
+    for k, item in enumerate(w.form.outputs):
+        if item.is_array:
+            w.store("ptr", w.load("ptr", w.block, w.form.places["out", k]), found, 8 * k)
+
+
+def _fill_bound(w: _Writer, found: str) -> None:
+    """The numbers among the outputs into their buffers."""
+    for k, item in enumerate(w.form.outputs):
+        if not item.is_array:
+            pointer = w.load("ptr", w.block, w.form.places["out", k])
+            value, kind = w.load("double", found, 8 * k), "double"
+            if item.kind == "s":
+                value, kind = w.line(f"fptrunc double {value} to float"), "float"
+            w.store(kind, value, pointer, 0)
+
+
+def _none(w: _Writer) -> str:
+    none = f"@{symbol('None')}"
+    w.call("Py_IncRef", f"ptr {none}")
+    return none
 
 
 def _new_arrays(w: _Writer, found: str) -> dict[int, str]:
@@ -264,6 +305,11 @@ def _box(w: _Writer, k: int, found: str) -> str:
     if item.is_python:
         kind = "double" if item.kind == "f" else "i64"
         return w.call(BOXES[item.kind], f"{kind} {w.load(kind, found, 8 * k)}")
+    if item.kind == "f":  # as PyArray_Scalar does, in half the time
+        value = w.load("double", found, 8 * k)
+        made = w.call(FLOAT64_NEW, f"ptr @{symbol('float64')}", "i64 0")
+        w.store("double", value, made, layout.FLOAT_VALUE)
+        return made
     place = w.at(found, 8 * k)
     if item.kind == "s":  # singles are computed as such, and passed on as doubles
         value = w.line(f"fptrunc double {w.load('double', found, 8 * k)} to float")
@@ -290,7 +336,7 @@ gone:
   call void @{symbol('PyErr_SetString')}(ptr @{symbol('ReferenceError')}, ptr {gone})
   ret ptr null"""
     used = w.used | {"Py_IncRef", "Py_DecRef", "PyObject_Vectorcall", "PyErr_SetString"}
-    objects = ["float", "ndarray", "ReferenceError", *DTYPE_OF]
+    objects = ["None", "float", "float64", "ndarray", "ReferenceError", *DTYPE_OF]
     return "\n".join([
         f"{gone} = private constant [{len(GONE)} x i8] c\"{GONE[:-1]}\\00\"",
         *(f"@{symbol(name)} = external global i8" for name in objects),
