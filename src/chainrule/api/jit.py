@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.api.bound import Bound, as_buffer, bound, value_of
 from chainrule.api.paths import PATHS, Elsewhere, Path, Paths, guarded
 from chainrule.api.recorded import (
     FIXED,
@@ -102,6 +103,23 @@ class Jitted(Entered):
             why = why or self._trace(entry, args, kwargs)[1]
         if why is not None:
             raise why
+
+    def bind(self, *args: Any, out: Any) -> Bound:
+        """A function without arguments that computes between arrays of the caller, again and again.
+
+        args: float arrays as f takes them; an array without axes stands for a number. out: arrays
+        for the result, nested as it is. Each call reads and fills them anew: nothing is converted
+        or made. Raises InputError where an array is not of the kind, or shares memory with one of
+        `out`; and as `compile` does.
+        """
+        inputs = [as_buffer(x, k) for k, x in enumerate(args)]
+        given = tuple(map(value_of, inputs))
+        result = self(*given)
+        entry = self._entry(_signature(given, {})[1])
+        if entry.run is None:
+            self.compile(*given)
+            result = self(*given)
+        return bound(self, inputs, result, out, entry.compiled[0])
 
     @property
     def is_compiled(self) -> bool:
@@ -181,7 +199,8 @@ class Jitted(Entered):
         direct = None if given is None or places is None else direct_entry(
             code, given, places, outcomes
         )
-        path = Path(outcomes, code.delivering(guarded(deliver, outcomes, count)), direct)
+        run = code.delivering(guarded(deliver, outcomes, count))
+        path = Path(outcomes, run, code, direct)
         entry.add(path)
         entry.firsts.pop(outcomes, None)
         self._prefer(path)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.api.recorded import Recorded
+from chainrule.backends.llvm.compiled import Compiled
 from chainrule.backends.llvm.entry import Entry
 
 Outcomes = tuple[bool, ...]
@@ -30,6 +31,7 @@ class Path:
 
     outcomes: Outcomes
     run: Callable[..., Any]
+    code: Compiled
     entry: Entry | None = None  # of calls that need no Python
 
 
