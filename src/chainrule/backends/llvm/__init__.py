@@ -8,4 +8,5 @@
     lines.py        the writer of instructions
     targets/        all that knows a machine: CPU, engine, addresses; compiled code kept on the disk
     call.py         the compiled function as a Python callable
+    entry.py        the same without a word of Python, where a target can
 """

@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import pytest
 
+from chainrule.backends.llvm.targets.forms import Form, Item
 from chainrule.backends.llvm.targets.proof import Unproved, prove
-from chainrule.backends.llvm.targets.wrapper import NAME, Form, Item, wrapper
+from chainrule.backends.llvm.targets.wrapper import NAME, wrapper
 
 REAL, SCALAR, SINGLE = Item("f"), Item("f", None, False), Item("s", None, False)
 MATRIX, SINGLES, FLAGS = Item("f", 2), Item("s", 1), Item("b", 1)

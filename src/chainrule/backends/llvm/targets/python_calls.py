@@ -20,8 +20,10 @@ import numpy as np
 
 from chainrule.backends.llvm.nests import DTYPE_OF
 from chainrule.backends.llvm.targets import c_api, cpu, layout
-from chainrule.backends.llvm.targets.proof import Unproved, prove
-from chainrule.backends.llvm.targets.wrapper import NAME, Form, wrapper
+from chainrule.backends.llvm.targets.forms import Form
+from chainrule.backends.llvm.targets.known import Unproved
+from chainrule.backends.llvm.targets.proof import prove
+from chainrule.backends.llvm.targets.wrapper import NAME, wrapper
 
 WIDEST = 64  # inputs and outputs; and numbers of them in a shape
 FORMS = 512  # wrappers in one process
