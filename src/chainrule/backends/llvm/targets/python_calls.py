@@ -25,7 +25,7 @@ from chainrule.backends.llvm.targets.known import Unproved
 from chainrule.backends.llvm.targets.proof import prove
 from chainrule.backends.llvm.targets.wrapper import NAME, wrapper
 
-WIDEST = 64  # inputs and outputs; and numbers of them in a shape
+WIDEST = 64  # inputs, outputs, decisions and fixed arrays of one form
 FORMS = 512  # wrappers in one process
 
 _VOID = ctypes.c_void_p
