@@ -25,6 +25,7 @@ from chainrule.backends.llvm.targets.wrapper import BOXES, COUNT_MASK, NAME
 
 
 def run(way: Way, result: str, core: Term, values: list[Term]) -> Term:
+    """Insist that machine code is run once, with its inputs and room for its outputs; its status."""
     form = way.form
     given, found, *arena = values
     good = core == way.word("core") and not way.ran and not way.error
@@ -116,6 +117,7 @@ def fill_bound(way: Way, base: Term, offset: int, value: Term) -> None:
 
 
 def check_result(way: Way, result: Term) -> None:
+    """Insist that it is what the fallback gave, or the tree of the outputs."""
     fallback = ("word", SELF, layout.FALLBACK, "ptr")
     if result[2:] == ("PyObject_Vectorcall", (fallback, ARGS, COUNT, NAMES)):
         return
