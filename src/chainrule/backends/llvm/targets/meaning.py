@@ -25,7 +25,7 @@ from chainrule.backends.llvm.targets.wrapper import BOXES, COUNT_MASK, NAME
 
 
 def run(way: Way, result: str, core: Term, values: list[Term]) -> Term:
-    """Insist that machine code is run once, with its inputs and room for its outputs; its status."""
+    """Insist that machine code is run once, given its inputs and room for all outputs."""
     form = way.form
     given, found, *arena = values
     good = core == way.word("core") and not way.ran and not way.error
