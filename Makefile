@@ -20,8 +20,9 @@ demo: .venv/.run   ## a first look: one function as numbers, picture, code and w
 examples: .venv/.examples   ## the note's circuits, and classifiers of handwritten digits
 	@for page in $(PAGES); do echo; echo "== $$page"; $(BIN)/python $$page || exit 1; done
 
-test: .venv/.dev   ## every test, on two processes
+test: .venv/.dev   ## every test, on two processes; those of machine code by plain calls too
 	$(BIN)/python -m pytest -n 2
+	CHAINRULE_CALL=plain $(BIN)/python -m pytest -n 2 tests/api tests/backends
 
 check: .venv/.dev   ## lint (ruff) and types (mypy, strict)
 	$(BIN)/ruff check .
