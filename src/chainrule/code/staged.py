@@ -16,12 +16,14 @@ from chainrule.circuit.circuit import NOTHING, Circuit, Part
 from chainrule.circuit.record import KINDS, Gate
 from chainrule.circuit.types import Type
 from chainrule.code.expression import ATOM, Text, change
-from chainrule.code.forward import Line, applied, forward_lines, is_big, leaf
+from chainrule.code.forward import WIDEST, Line, applied, forward_lines, is_big, leaf
 from chainrule.code.inplace import InPlace, in_place
 from chainrule.code.names import Namer
 from chainrule.code.recompute import most_held, recomputing
 from chainrule.gates.elementwise import accumulate
 from chainrule.gates.move import alias
+
+SHORT = 20  # columns of an operand that is not worth a line of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +370,17 @@ class _Printer:
                 self.texts[row] = self._backward_row(row, at)
         return self.texts[term]
 
+    def _part(self, row: int, at: int) -> bool:
+        """Give the longest operand of a row a line of its own; False where all are short."""
+        wires = self.circuit.operands(row)
+        longest = max(wires, key=lambda w: len(self.texts[w].source), default=NOTHING)
+        if longest == NOTHING or len(self.texts[longest].source) <= SHORT:
+            return False
+        name = self.namer.counted("t")
+        self._emit(f"{name} = {self.texts[longest].source}", at, name)
+        self.texts[longest] = Text(name, ATOM)
+        return True
+
     def _backward_row(self, row: int, at: int) -> Text:
         if self._changes_late(row):
             target, *others = (self.texts[w] for w in self.circuit.operands(row))
@@ -379,6 +392,8 @@ class _Printer:
             self._emit(changed, at, name)
             return Text(name, ATOM)
         text = applied(self.circuit, row, self.texts)
+        while len(text.source) > WIDEST and self._part(row, at):
+            text = applied(self.circuit, row, self.texts)
         if self.circuit.kind_of(row).gate.reads_shape:
             return text  # written anew for each gradient that starts from it
         if self.uses.get(row, 0) <= 1 and not is_big(text):
