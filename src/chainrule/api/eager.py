@@ -33,7 +33,7 @@ ArgNums = Key | Sequence[Key]
 Program = Callable[[Sequence[Any], Any], tuple[Any, ...]]
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False, match_args=False)
 class Known:
     """What is remembered of one structure: its groups, its literals, in time its program."""
 
@@ -48,7 +48,7 @@ class Known:
 _known: OrderedDict[tuple[Any, ...], Known] = OrderedDict()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Run:
     """One call of a function on traced values."""
 

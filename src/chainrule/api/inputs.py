@@ -13,7 +13,7 @@ from chainrule.trace.trace import Trace
 from chainrule.trace.traced import Traced, traced
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Lifted:
     """One argument inside a trace: its wires, and how to put leaves back in its shape."""
 

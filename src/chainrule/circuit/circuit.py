@@ -24,7 +24,7 @@ Column = array  # of C ints
 NOTHING = -1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, match_args=False)
 class Origin:
     """Where the user wrote a stage: file, line, column, target name, enclosing function.
 
@@ -45,7 +45,7 @@ class Origin:
         return f"{self.file} line {self.line}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, match_args=False)
 class Part:
     """A derivative that belongs to a circuit: which wire holds which gradient.
 
@@ -60,7 +60,7 @@ class Part:
     terms: Sequence[int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, match_args=False)
 class Group:
     """A run of stages that is one gate in meaning; an annotation, the stages stay."""
 
@@ -79,7 +79,7 @@ class Group:
         return self.is_closed and (gate.is_differentiable or recognised)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, match_args=False)
 class Mark:
     """A user's word that the rows from `begin` to before `end` are one gate, noted while tracing.
 
@@ -94,7 +94,7 @@ class Mark:
     attrs: Attrs = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, match_args=False)
 class Decision:
     """A branch that Python took on a wire's value while a circuit was traced.
 
@@ -110,7 +110,7 @@ class Decision:
     instead: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, match_args=False)
 class Region:
     """The rows from `first` up to before `stop`, recorded in one call of a checkpointed function:
     their inner values are worked out again for the backward pass. An annotation."""
@@ -234,7 +234,7 @@ class Circuit:
         return sum(c.itemsize * len(c) for c in columns) + 8 * len(self.constants)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, match_args=False)
 class Wire:
     """A view of one wire: what connects stages."""
 
@@ -270,7 +270,7 @@ class Wire:
         return f"<wire {self.name or self.index}: {self.type}>"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, match_args=False)
 class Stage:
     """A view of one row: a gate applied to wires."""
 

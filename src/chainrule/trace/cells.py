@@ -26,7 +26,7 @@ Step = tuple[Gate, Mapping[str, Any]]
 MOVING = frozenset({"move", "gather", "scatter"})  # of their first input they need the shape alone
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class Cell:
     """One memory: its newest version, and what reads it.
 
@@ -47,7 +47,7 @@ class Cell:
         return array
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Share:
     """What a traced array has of a cell: all of it, or what some gates make of it."""
 

@@ -40,7 +40,7 @@ LEAF = (NOTHING,) * (WIDTH - 1)
 NO_ATTRS: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Call:
     """One link of the chain of calls from the traced function down to a gate."""
 

@@ -61,7 +61,7 @@ def with_groups(circuit: Circuit) -> Circuit:
 # ---- does a run of stages have the gates of a pattern
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Match:
     """Which wires of a circuit stand for those of a pattern; one may be written out twice."""
 

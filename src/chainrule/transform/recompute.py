@@ -19,7 +19,7 @@ def all_values(circuit: Circuit, kept: Sequence[Any]) -> Sequence[Any]:
     return Recomputed(circuit, kept) if circuit.regions else kept
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class _Node:
     """A region in the tree of regions."""
 

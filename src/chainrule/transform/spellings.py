@@ -23,7 +23,7 @@ TABLE = intern_type(Type((2, 3), np.dtype(np.float64)))
 SETTINGS = {"axis": (1,), "keepdims": True}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Pattern:
     """One spelling of a gate, its operands in one order."""
 
