@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from math import prod
 
 from chainrule.backends.llvm.nests import BYTES, Shape, View
-from chainrule.circuit.record import Gate, Kind
+from chainrule.circuit.record import Kind
 from chainrule.errors import UnsupportedError
-from chainrule.gates.elementwise import multiply
 
 SMALL = 64**3  # multiplications; below, a call of BLAS is not worth it
 CACHE = 1 << 21  # bytes; registers alone are quick while the right operand stays in the cache
@@ -27,11 +26,6 @@ class Contraction:
     terms: tuple[str, ...]
     out: str
     sizes: Mapping[str, int]
-
-    @property
-    def multiply(self) -> Gate:
-        """The gate of its products."""
-        return multiply
 
     @property
     def out_shape(self) -> Shape:

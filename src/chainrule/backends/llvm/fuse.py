@@ -160,10 +160,6 @@ class _Planner:
                 return self.move(kind, operands[0], name)
             if "axis" in kind.attrs:
                 return self.joined(kind, operands, name)
-            if not operands:
-                raise UnsupportedError(f"machine code has no array form of {gate.name}")
-        if len(operands) == 1 and kind.type.shape == operands[0].shape:
-            return self.move(kind, operands[0], name)
         raise UnsupportedError(
             f"machine code has no array form of {gate.name}"
             + (f"\n  in {origin.function}, {origin}" if origin else "")

@@ -9,7 +9,6 @@
 A view is (buffer, shape, strides, offset), all in elements; flags take a byte each in memory.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Literal
@@ -258,8 +257,3 @@ class ArrayPlan:
         got = ", ".join(str(x) if isinstance(x, Value) else x.buffer.name for x in self.outputs)
         head = f"plan {self.title}: {given} -> {got}; {self.arena:,} bytes between"
         return "\n  ".join([head, *map(str, self.items)])
-
-
-def folded_away(target: Sequence[int], shape: Shape) -> bool:
-    """True where a target of these strides lacks an axis of the space."""
-    return any(s == 0 and n != 1 for s, n in zip(target, shape, strict=True))
