@@ -14,7 +14,7 @@ from chainrule.trace.traced import Traced, plain_number, where_in
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class SameBranch:
     """A branch Python took on the first example, which must be right for all of them."""
 
     who: str

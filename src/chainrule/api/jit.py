@@ -95,12 +95,12 @@ class Jitted(Entered):
         """Compile for the signature of these arguments now.
 
         Raises UnsupportedError where machine code cannot run the function, TraceError where it
-        takes a decision on a value, or computes with a number that differs from call to call.
+        needs a plain number of a traced value, or a number of its own that differs from call to
+        call. Of the function's decisions, the way that these arguments take is compiled.
         """
         _, key, why = _signature(args, kwargs)
-        entry = self._entry(key)
         for _ in range(2):
-            why = why or self._trace(entry, args, kwargs)[1]
+            why = why or self._trace(self._entry(key), args, kwargs)[1]
         if why is not None:
             raise why
 

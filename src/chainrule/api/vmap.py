@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.api.decision import Decision
+from chainrule.api.decision import SameBranch
 from chainrule.api.inputs import leaf_name, parameter_names
 from chainrule.circuit.types import is_number
 from chainrule.errors import InputError, OutputError, ShapeError
@@ -206,7 +206,7 @@ def _result(
     axes = _out_axes(who, out_axes, out)
     inner = [x.wire for x in leaves if isinstance(x, Traced) and x.trace is trace]
     watch = {
-        wire: Decision(who, outcome, code, lasti)
+        wire: SameBranch(who, outcome, code, lasti)
         for wire, outcome, code, lasti in trace.decisions
     }
     circuit = trace.circuit(inner)

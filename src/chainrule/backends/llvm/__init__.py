@@ -1,12 +1,16 @@
 """Machine code: circuit -> plan -> LLVM IR text -> a callable. LLVM only generates code here.
 
     prepare.py      live rows, core gates only, types by the gates
-    plan.py         which stages run, in which order, and the value each keeps
-    emit.py         the plan as IR text, named as the user named it
+    plan.py         numbers: which stages run, in which order, and the value each keeps
+    emit.py         that plan as IR text, named as the user named it
+    fuse.py         arrays: loop nests over views (nests.py), in a schedule (schedule.py);
+                    shapes.py, picks.py, contract.py: where gates read; trim.py, buffers.py: what
+                    is kept, and where
+    program.py      that plan as IR text: loops.py, kernel.py and scan.py over memory.py
     elementwise.py  one row per core gate: its instructions
     math.py         exp, log and power as instructions
     lines.py        the writer of instructions
     targets/        all that knows a machine: CPU, engine, addresses; compiled code kept on the disk
-    call.py         the compiled function as a Python callable
+    call.py         compiled numbers as a Python callable; arrays.py the same for arrays
     entry.py        the same without a word of Python, where a target can
 """
