@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chainrule.code.staged import Argument, staged_function
+from chainrule.code.arguments import Argument
+from chainrule.code.staged import staged_function
 from chainrule.transform.backward import with_backward
 from chainrule.transform.simplify import simplify
 from chainrule.views.sheet import sheet

@@ -11,7 +11,8 @@ from types import FrameType
 from typing import Any
 
 from chainrule.backends.numpy import run_source
-from chainrule.code.staged import Argument, Staged, leaves
+from chainrule.code.arguments import Argument, leaves
+from chainrule.code.staged import Staged
 from chainrule.errors import ChainruleError, ExpressionError, InputError
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from chainrule.circuit.circuit import Circuit, Group
 from chainrule.circuit.record import stages_gate
-from chainrule.code.staged import gets_a_line
+from chainrule.code.wanted import gets_a_line
 from chainrule.errors import InputError
 from chainrule.trace.names import DEEPEST, called
 from chainrule.trace.places import lines_of

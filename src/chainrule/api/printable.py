@@ -2,8 +2,8 @@
 
 from chainrule.circuit.circuit import Circuit
 from chainrule.circuit.record import Gate
+from chainrule.code.definitions import bound_names, call_of, users_gates
 from chainrule.code.names import RESERVED
-from chainrule.code.staged import bound_names, call_of, users_gates
 from chainrule.errors import UnsupportedError
 from chainrule.transform.opened import opened
 

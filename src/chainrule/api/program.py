@@ -6,8 +6,8 @@ from typing import Any
 
 from chainrule.backends.numpy import compile_source
 from chainrule.circuit.circuit import NOTHING, Circuit
+from chainrule.code.definitions import call_of, users_gates
 from chainrule.code.names import RESERVED
-from chainrule.code.staged import call_of, users_gates
 from chainrule.code.tight import tight_backward
 from chainrule.transform.backward import with_backward
 from chainrule.transform.simplify import simplify

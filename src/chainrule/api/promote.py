@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.circuit.circuit import NOTHING, Circuit, Group
-from chainrule.code.staged import Argument
+from chainrule.code.arguments import Argument
 from chainrule.errors import InputError
 from chainrule.transform.grouping import find_groups
 from chainrule.transform.groups import group_of, joined

@@ -11,7 +11,7 @@ from chainrule.api.inputs import Lifted, as_input, lift, parameter_names
 from chainrule.api.outside import variables_of
 from chainrule.api.worked import ONE, Worked
 from chainrule.circuit.circuit import Circuit
-from chainrule.code.staged import Argument
+from chainrule.code.arguments import Argument
 from chainrule.errors import OutputError
 from chainrule.trace.expression import expression_circuit
 from chainrule.trace.names import decisions, with_names

@@ -23,13 +23,9 @@ from chainrule.check.verdict import Verdict, missing
 from chainrule.circuit.circuit import Circuit, Decision, Group, Part
 from chainrule.circuit.readings import Readings
 from chainrule.circuit.types import WEAK
-from chainrule.code.staged import (
-    Argument,
-    Staged,
-    gets_a_line,
-    staged_function,
-    staged_script,
-)
+from chainrule.code.arguments import Argument
+from chainrule.code.staged import Staged, staged_function, staged_script
+from chainrule.code.wanted import gets_a_line
 from chainrule.errors import InputError
 from chainrule.transform.backward import local_gradients, unit, with_backward
 from chainrule.transform.grouping import find_groups
