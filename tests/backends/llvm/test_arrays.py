@@ -234,6 +234,12 @@ def test_integer_arrays_are_inputs_too():
         assert value == 11 * n and gradient.tolist() == [n, 10 * n]
 
 
+def test_a_place_is_picked_from_an_axis_of_one_number():
+    run = cr.jit(cr.grad(lambda s, y: (s[np.arange(len(y)), y] ** 2).sum()))
+    for _ in range(3):
+        assert run(np.ones((1, 3)), np.array([2])).tolist() == [[0, 0, 2]]
+
+
 def test_another_shape_is_another_signature():
     run = cr.jit(cr.grad(lambda x: (x * x).sum()))
     for n in (3, 3, 4, 4, 3):

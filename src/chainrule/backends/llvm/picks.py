@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.backends.llvm.nests import Shape
+from chainrule.errors import ShapeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def _pick(
 
     try:
         stride = int(with_index(np.ones_like(zeros[k])).flat[0])
-    except IndexError:  # one place only
+    except (IndexError, ShapeError):  # one place only
         return Index(0, 1, (None,) * start.ndim)
     size = 1 + int(with_index(np.full_like(zeros[k], -1)).flat[0]) // stride
     axes: list[int | None] = [None] * start.ndim
