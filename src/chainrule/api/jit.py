@@ -40,6 +40,7 @@ from chainrule.api.recorded import (
 )
 from chainrule.backends.llvm.compiled import Compiled, compiled
 from chainrule.backends.llvm.entry import Entered, Entry, direct_entry, enter
+from chainrule.backends.llvm.programs import Programs
 from chainrule.backends.numpy import compile_source
 from chainrule.errors import ChainruleWarning, TraceError, UnsupportedError
 from chainrule.trace.names import with_names
@@ -63,6 +64,7 @@ class Jitted(Entered):
         self._f = f
         self._name = getattr(f, "__name__", type(f).__name__)
         self._entries: OrderedDict[Any, Paths] = OrderedDict()
+        self._programs = Programs()
         self._said: set[str] = set()
         self._lock = threading.Lock()
         self._entered: Entry | None = None
@@ -192,7 +194,7 @@ class Jitted(Entered):
             entry.firsts[outcomes] = recorded
             return
         check_same(first, recorded, self._name)
-        code = compiled(with_names(recorded.circuit, recorded.trace))
+        code = compiled(with_names(recorded.circuit, recorded.trace), programs=self._programs)
         deliver = _deliverer(recorded, code)
         count = len(code.boxes) - len(outcomes)
         places = _places(recorded.spec.unflatten(_slots(recorded, code)))

@@ -14,8 +14,7 @@ import numpy as np
 from chainrule.backends.llvm.emit import CORE
 from chainrule.backends.llvm.fuse import array_plan
 from chainrule.backends.llvm.nests import DTYPE_OF, ArrayPlan, Buffer, View, views_of
-from chainrule.backends.llvm.program import emit_program
-from chainrule.backends.llvm.targets import cpu
+from chainrule.backends.llvm.programs import Programs
 from chainrule.circuit.circuit import Circuit
 from chainrule.errors import ShapeError
 
@@ -29,13 +28,19 @@ class CompiledArrays:
     copied first.
     """
 
-    __slots__ = ("_code", "_run", "boxes", "level", "plan", "text", "weak")
+    __slots__ = ("_code", "_run", "boxes", "level", "plan", "program", "text", "weak")
 
-    def __init__(self, circuit: Circuit, level: int = 1) -> None:
+    def __init__(
+        self, circuit: Circuit, level: int = 1, programs: Programs | None = None
+    ) -> None:
+        """programs: those of the same function, whose machine code may serve this circuit too."""
         self.level = level
-        self.plan: ArrayPlan = array_plan(circuit)
-        self.text = emit_program(self.plan)
-        self._code = cpu.compile_text(self.text, level)
+        shapes = [circuit.type_of(w).shape for w in circuit.inputs]
+        self.plan: ArrayPlan
+        self.plan, self.program = (programs or Programs()).program(
+            array_plan(circuit), shapes, level
+        )
+        self.text, self._code = self.program.text, self.program.code
         self.weak = [circuit.type_of(w).weak for w in circuit.outputs]
         self.boxes = [None] * len(self.weak)  # outputs are of their own class already
         self._run = _runner(self.plan, self._code, self.weak)
@@ -45,9 +50,14 @@ class CompiledArrays:
         return self._run(inputs, list)  # type: ignore[no-any-return]  # a list
 
     @property
+    def is_for_every_n(self) -> bool:
+        """True where the machine code serves other extents too."""
+        return self.program.plan.varying is not None
+
+    @property
     def address(self) -> int:
         """Where the machine code begins."""
-        return self._code.address(CORE)
+        return int(self._code.address(CORE))
 
     def delivering(self, deliver: Callable[[Sequence[Any]], Any]) -> Callable[..., Any]:
         """A callable: inputs -> deliver(outputs)."""

@@ -5,15 +5,21 @@ from chainrule.backends.llvm.call import CompiledNumbers
 from chainrule.backends.llvm.fuse import array_plan
 from chainrule.backends.llvm.nests import ArrayPlan
 from chainrule.backends.llvm.plan import Plan, is_plain, plan_of
+from chainrule.backends.llvm.programs import Programs
 from chainrule.circuit.circuit import Circuit
 from chainrule.circuit.record import KINDS
 
 Compiled = CompiledNumbers | CompiledArrays
 
 
-def compiled(circuit: Circuit, level: int = 1) -> Compiled:
-    """The machine code of a circuit. Raises UnsupportedError naming what has no instructions."""
-    return (CompiledNumbers if _is_plain(circuit) else CompiledArrays)(circuit, level)
+def compiled(circuit: Circuit, level: int = 1, programs: Programs | None = None) -> Compiled:
+    """The machine code of a circuit. Raises UnsupportedError naming what has no instructions.
+
+    programs: those of the same function, for circuits that differ only in an extent.
+    """
+    if _is_plain(circuit):
+        return CompiledNumbers(circuit, level)
+    return CompiledArrays(circuit, level, programs)
 
 
 def plan(circuit: Circuit) -> Plan | ArrayPlan:

@@ -43,7 +43,7 @@ def direct_entry(
     alive: list[Any] = [code]
     block |= {("decision", k): int(x) for k, x in enumerate(outcomes)}
     if isinstance(code, CompiledArrays):
-        form = _with_memory(form, code.plan)
+        form = _with_memory(form, code)
         block |= _shapes("in", given) | _shapes("out", code.plan.outputs)
         block |= _addresses(form, code.plan, alive)
     return entry_of(form, block, alive)
@@ -72,7 +72,7 @@ def bound_entry(
     for x in (*inputs, *outputs):
         _keep(x, alive)
     if isinstance(code, CompiledArrays):
-        form = _with_memory(form, code.plan)
+        form = _with_memory(form, code)
         block |= _addresses(form, code.plan, alive)
     return entry_of(form, block, alive)
 
@@ -111,8 +111,11 @@ def _output(x: Value | View, weak: bool) -> Item | None:
     return Item(x.buffer.kind, len(x.shape)) if x.shape else None
 
 
-def _with_memory(form: Form, plan: ArrayPlan) -> Form:
+def _with_memory(form: Form, code: CompiledArrays) -> Form:
+    plan = code.plan
     arena = 64 * -(-plan.arena // 64) if plan.arena <= ON_STACK else None
+    if arena and code.is_for_every_n:
+        arena = ON_STACK  # one wrapper, whatever n
     return replace(
         form, fixed=len(plan.constants), arena=arena, has_status=True, is_long=is_long(plan)
     )

@@ -10,6 +10,7 @@ outside. Every number is a sum in the order of k, whatever the blocks.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from chainrule.backends.llvm.extent import Size
 from chainrule.backends.llvm.functions import STRAIGHT
 from chainrule.backends.llvm.lines import REAL, SINGLE, Lines
 from chainrule.backends.llvm.memory import IN_MEMORY, Memory, Place
@@ -28,11 +29,15 @@ def emit_kernel(w: Lines, kernel: Kernel, memory: Memory) -> None:
     ends = [w.open_loop(n, places) for n in stack]
     x, y, out = (memory.place(w, v, places) for v in views)
     block = _Block(w, memory, views, (x, y, out), depth)
-    full, rest = divmod(columns, block.lanes)
-    for count, width in ((full, block.lanes), (1 if rest else 0, rest)):
-        if count:
-            begin = 0 if width == block.lanes else full * block.lanes
-            block.panels(begin, count, width, rows)
+    if isinstance(columns, int):
+        full, rest = divmod(columns, block.lanes)
+        if full:
+            block.panels("0", full, None, rows)
+        if rest:
+            flags = ", ".join(f"i1 {str(n < rest).lower()}" for n in range(block.lanes))
+            block.panels(str(full * block.lanes), 1, f"<{flags}>", rows)
+    else:
+        block.panels_at_run_time(columns, rows)
     for end in reversed(ends):
         w.close_loop(end)
 
@@ -52,36 +57,80 @@ class _Block:
         self.x, self.y, self.out = places
         self.x_steps, self.y_steps, self.out_steps = (v.strides[-2:] for v in views)
 
-    def panels(self, begin: int, count: int, width: int, rows: int) -> None:
-        """Panels of so many columns, from a column on."""
+    def panels_at_run_time(self, columns: Size, rows: int) -> None:
+        """Panels of all columns, where a call says how many there are."""
+        w, lanes = self.w, self.lanes
+        if columns.is_multiple_of(lanes):
+            return self.panels("0", columns // lanes, None, rows)
+        size = w.size(columns)
+        full = w.line(f"sdiv i64 {size}, {lanes}")
+        with w.where(w.line(f"icmp ne i64 {full}, 0")):
+            self.panels("0", full, None, rows)
+        rest = w.line(f"and i64 {size}, {lanes - 1}")
+        with w.where(w.line(f"icmp ne i64 {rest}, 0")):
+            begin = w.line(f"and i64 {size}, {-lanes}")
+            self.panels(begin, 1, self.v.first_lanes(rest), rows)
+
+    def panels(self, begin: str, count: int | str, mask: str | None, rows: int) -> None:
+        """So many panels of columns, from a column on; the mask says which of them there are."""
         places: list[str] = []
         end = self.w.open_loop(count, places)
-        column = self.moved(str(begin), places[0], self.lanes)
-        full, rest = divmod(rows, ROWS)
-        for blocks, height in ((full, ROWS), (1 if rest else 0, rest)):
-            if blocks:
-                first = 0 if height == ROWS else full * ROWS
-                inner: list[str] = []
-                inner_end = self.w.open_loop(blocks, inner)
-                row = self.moved(str(first), inner[0], ROWS)
-                self.block(row, height, column, width)
-                self.w.close_loop(inner_end)
+        column = self.moved(begin, places[0], self.lanes)
+        if isinstance(rows, int):
+            full, rest = divmod(rows, ROWS)
+            self.blocks("0", full, ROWS, column, mask)
+            self.blocks(str(full * ROWS), 1 if rest else 0, rest, column, mask)
+        else:
+            self.blocks_at_run_time(rows, column, mask)
         self.w.close_loop(end)
+
+    def blocks_at_run_time(self, rows: Size, column: str, mask: str | None) -> None:
+        """Blocks over all rows, where a call says how many there are: of 8 and of 7, which add up
+        to any number from 42 on. Below, the last row may be computed more than once."""
+        w = self.w
+        if rows.is_multiple_of(ROWS):
+            return self.blocks("0", rows // ROWS, ROWS, column, mask)
+        size = w.size(rows)
+        count = w.line(f"sdiv i64 {w.line(f'add nsw i64 {size}, {ROWS - 1}')}, {ROWS}")
+        spare = w.line(f"sub nsw i64 {w.line(f'mul nsw i64 {count}, {ROWS}')}, {size}")
+        fewer = w.line(f"icmp slt i64 {spare}, {count}")
+        short = w.line(f"select i1 {fewer}, i64 {spare}, i64 {count}")
+        long = w.line(f"sub nsw i64 {count}, {short}")
+        with w.where(w.line(f"icmp ne i64 {long}, 0")):
+            self.blocks("0", long, ROWS, column, mask)
+        with w.where(w.line(f"icmp ne i64 {short}, 0")):
+            begin = w.line(f"mul nsw i64 {long}, {ROWS}")
+            self.blocks(begin, short, ROWS - 1, column, mask, w.line(f"sub nsw i64 {size}, 1"))
+
+    def blocks(
+        self, begin: str, count: int | str, height: int, column: str, mask: str | None,
+        last: str | None = None,
+    ) -> None:
+        """So many blocks of rows, from a row on. last: the last row, where there may be fewer."""
+        if count == 0:
+            return
+        places: list[str] = []
+        end = self.w.open_loop(count, places)
+        row = self.moved(begin, places[0], height)
+        rows = [self.row(row, r) for r in range(height)]
+        self.block(rows if last is None else [self.up_to(last, x) for x in rows], column, mask)
+        self.w.close_loop(end)
+
+    def up_to(self, last: str, row: str) -> str:
+        """A row, or the last one where it lies beyond that."""
+        inside = self.w.line(f"icmp slt i64 {row}, {last}")
+        return self.w.line(f"select i1 {inside}, i64 {row}, i64 {last}")
 
     def moved(self, start: str, place: str, step: int) -> str:
         """start + place * step."""
-        ahead = place if step == 1 else self.w.line(f"mul nsw i64 {place}, {step}")
+        ahead = place if step == 1 else self.w.line(f"mul nsw i64 {place}, {self.w.size(step)}")
         return ahead if start == "0" else self.w.line(f"add nsw i64 {start}, {ahead}")
 
-    def block(self, row: str, height: int, column: str, width: int) -> None:
+    def block(self, rows: Sequence[str], column: str, mask: str | None) -> None:
         """One block: totals in registers over all k, then stored."""
-        w, v = self.w, self.v
-        mask = None
-        if width < self.lanes:
-            flags = ", ".join(f"i1 {str(n < width).lower()}" for n in range(self.lanes))
-            mask = f"<{flags}>"
-        x_at = [self.moved(self.x.offset, self.moved("0", self.row(row, r), self.x_steps[0]), 1)
-                for r in range(height)]
+        w, v, height = self.w, self.v, len(rows)
+        x_at = [self.moved(self.x.offset, self.moved("0", row, self.x_steps[0]), 1)
+                for row in rows]
         y_at = self.moved(self.y.offset, column, 1)
         zero = v.number(-0.0)
         before, head, done = w.label("before"), w.label("depth"), w.label("done")
@@ -98,7 +147,7 @@ class _Block:
             one = self.memory.load_one(w, replace(self.x, offset=offset))
             new.append(v.fma(v.spread_one(self.element, one), line, totals[r]))
         w.text.append(f"  {following} = add nuw nsw i64 {k}, 1")
-        more = w.line(f"icmp ult i64 {following}, {self.depth}")
+        more = w.line(f"icmp ult i64 {following}, {w.size(self.depth)}")
         w.text += [f"  br i1 {more}, label %{head}, label %{done}", f"{done}:"]
         t = v.many(self.element)
         w.text[mark:mark] = [
@@ -106,10 +155,10 @@ class _Block:
             *(f"  {name} = phi {t} [ {zero}, %{before} ], [ {made}, %{head} ]"
               for name, made in zip(totals, new, strict=True)),
         ]
-        for r in range(height):
-            offset = self.moved("0", self.row(row, r), self.out_steps[0])
+        for row, total in zip(rows, new, strict=True):
+            offset = self.moved("0", row, self.out_steps[0])
             offset = self.moved(self.moved(self.out.offset, offset, 1), column, 1)
-            self.memory.store(v, replace(self.out, offset=offset, stride=1), "0", new[r], mask)
+            self.memory.store(v, replace(self.out, offset=offset, stride=1), "0", total, mask)
 
     def row(self, row: str, r: int) -> str:
         return row if r == 0 else self.w.line(f"add nsw i64 {row}, {r}")

@@ -16,7 +16,9 @@ import itertools
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
+Loop = tuple[str, str, str, int | str]  # the labels of its head and end, its place, its count
 REAL, SINGLE, WHOLE, FLAG = "double", "float", "i64", "i1"
 SUFFIX = {REAL: "f64", SINGLE: "f32"}
 
@@ -31,13 +33,14 @@ class Lines:
         self.called: dict[tuple[str, int], int] = {}  # name and lanes -> reals it takes
         self.inlined: Mapping[str, Callable[..., str]] = {}  # functions written out where called
         self.intrinsics: set[str] = set()
+        self.sizes: dict[Any, str] = {}  # what depends on the extent -> its name in the text
         self._numbers = itertools.count(1)
 
     def with_lanes(self, lanes: int, inlined: Mapping[str, Callable[..., str]]) -> "Lines":
         """A writer of the same text, for so many numbers at once."""
         other = Lines(lanes)
         other.text, other.called, other.intrinsics = self.text, self.called, self.intrinsics
-        other.inlined, other._numbers = inlined, self._numbers
+        other.inlined, other._numbers, other.sizes = inlined, self._numbers, self.sizes
         return other
 
     def line(self, instruction: str) -> str:
@@ -81,7 +84,30 @@ class Lines:
             f"shufflevector {t} {one}, {t} poison, <{self.lanes} x i32> zeroinitializer"
         )
 
-    def open_loop(self, count: int, places: list[str]) -> tuple[str, str, str, int]:
+    def size(self, n: Any) -> str:
+        """A whole number of a plan as text; the name of one that depends on the extent."""
+        if isinstance(n, int | str):
+            return str(n)
+        return self.sizes.setdefault(n, f"%.n.{len(self.sizes)}")
+
+    def first_lanes(self, count: str) -> str:
+        """Flags that hold in the first so many lanes."""
+        t = f"<{self.lanes} x i32>"
+        short = self.line(f"trunc i64 {count} to i32")
+        places = ", ".join(f"i32 {lane}" for lane in range(self.lanes))
+        return self.line(f"icmp ult {t} <{places}>, {self.spread_one('i32', short)}")
+
+    @contextmanager
+    def where(self, condition: str) -> Iterator[tuple[str, str]]:
+        """Instructions run only where a flag holds; the labels that may come before what follows:
+        of the block before, and of the end of these."""
+        before, some, end, done = map(self.label, ("before", "some", "end", "done"))
+        self.text += [f"  br label %{before}", f"{before}:",
+                      f"  br i1 {condition}, label %{some}, label %{done}", f"{some}:"]
+        yield before, end
+        self.text += [f"  br label %{end}", f"{end}:", f"  br label %{done}", f"{done}:"]
+
+    def open_loop(self, count: int | str, places: list[str]) -> Loop:
         """Begin a loop over so many places; its place joins `places`. Close it with the result."""
         before, head, following = self.label("before"), self.label("loop"), self.label("next")
         place, step = f"%.{head}", f"%.{following}"
@@ -90,13 +116,13 @@ class Lines:
         places.append(place)
         return head, place, following, count
 
-    def close_loop(self, loop: tuple[str, str, str, int]) -> None:
+    def close_loop(self, loop: Loop) -> None:
         """End a loop."""
         head, place, following, count = loop
         step, done = f"%.{following}", self.label("done")
         self.text += [f"  br label %{following}", f"{following}:",
                       f"  {step} = add nuw nsw i64 {place}, 1"]
-        more = self.line(f"icmp ult i64 {step}, {count}")
+        more = self.line(f"icmp ult i64 {step}, {self.size(count)}")
         self.text += [f"  br i1 {more}, label %{head}, label %{done}", f"{done}:"]
 
     # ---- reals
@@ -171,7 +197,12 @@ class Lines:
         return self.line(f"{operation} {self.many(WHOLE)} {self._whole(x)}, {self._whole(y)}")
 
     def _whole(self, x: str | int) -> str:
-        return x if isinstance(x, str) else self.spread(WHOLE, str(x))
+        if isinstance(x, str):
+            return x
+        return self.spread(WHOLE, str(x)) if isinstance(x, int) else self._spread_size(x)
+
+    def _spread_size(self, x: Any) -> str:
+        return self.spread_one(WHOLE, self.size(x)) if self.lanes else self.size(x)
 
     def flag(self, operation: str, x: str, y: str) -> str:
         """An instruction on flags: and, or, xor."""

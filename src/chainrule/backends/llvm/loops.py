@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from chainrule.backends.llvm.choose import MAXIMUM, MINIMUM
 from chainrule.backends.llvm.elementwise import ROWS
+from chainrule.backends.llvm.extent import Size
 from chainrule.backends.llvm.functions import STRAIGHT
 from chainrule.backends.llvm.lines import REAL, SINGLE, Lines
 from chainrule.backends.llvm.memory import Memory, Place
@@ -265,19 +266,47 @@ class _Loops:
 
     def _chunks(self, steady: dict[int, Value]) -> dict[int, str]:
         n = self.shape[-1]
+        if not isinstance(n, int):
+            return self._chunks_at_run_time(steady, n)
         full, rest = divmod(n, self.lanes)
         totals = self._starts()
         if full == 1:
             totals = self._chunk(steady, "0", Off(), totals)
         elif full:
-            totals = self._loop(steady, full, totals)
+            totals = self._loop(steady, str(full * self.lanes), totals)
         if rest:
             flags = ", ".join(f"i1 {str(lane < rest).lower()}" for lane in range(self.lanes))
             totals = self._chunk(steady, str(full * self.lanes), Off(f"<{flags}>"), totals)
         return totals
 
-    def _loop(self, steady: dict[int, Value], full: int, starts: dict[int, str]) -> dict[int, str]:
-        """Full chunks: one body, its totals carried round."""
+    def _chunks_at_run_time(self, steady: dict[int, Value], n: Size) -> dict[int, str]:
+        """The same chunks, and the same partial results, where a call says how many there are."""
+        w, totals = self.w, self._starts()
+        if n.is_multiple_of(self.lanes):
+            return self._loop(steady, w.size(n), totals)
+        full = w.line(f"and i64 {w.size(n)}, {-self.lanes}")
+        rest = w.line(f"and i64 {w.size(n)}, {self.lanes - 1}")
+        with w.where(w.line(f"icmp ne i64 {full}, 0")) as ends:
+            made = self._loop(steady, full, totals)
+        totals = self._either(ends, totals, made)
+        with w.where(w.line(f"icmp ne i64 {rest}, 0")) as ends:
+            made = self._chunk(steady, full, Off(self.v.first_lanes(rest)), totals)
+        return self._either(ends, totals, made)
+
+    def _either(
+        self, ends: tuple[str, str], before: dict[int, str], after: dict[int, str]
+    ) -> dict[int, str]:
+        """Totals of one of two blocks."""
+        kinds = {i: self.v.many(IR_TYPE[self.nest.folds[i].value.kind]) for i in before}
+        return {
+            i: self.w.line(
+                f"phi {t} [ {before[i]}, %{ends[0]} ], [ {after[i]}, %{ends[1]} ]"
+            )
+            for i, t in kinds.items()
+        }
+
+    def _loop(self, steady: dict[int, Value], end: str, starts: dict[int, str]) -> dict[int, str]:
+        """Full chunks up to an end: one body, its totals carried round."""
         w = self.w
         before, head, done = w.label("before"), w.label("chunk"), w.label("done")
         place, step = f"%.{head}", f"%.next.{head}"
@@ -287,7 +316,7 @@ class _Loops:
         totals = self._chunk(steady, place, Off(), carried)
         last = self._current_block(mark, head)
         w.text.append(f"  {step} = add nuw nsw i64 {place}, {self.lanes}")
-        more = w.line(f"icmp ult i64 {step}, {full * self.lanes}")
+        more = w.line(f"icmp ult i64 {step}, {end}")
         w.text += [f"  br i1 {more}, label %{head}, label %{done}", f"{done}:"]
         phis = [f"  {place} = phi i64 [ 0, %{before} ], [ {step}, %{last} ]"]
         for i, name in carried.items():

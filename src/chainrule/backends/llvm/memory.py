@@ -4,6 +4,7 @@ place a lane. Flags take a byte each."""
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from chainrule.backends.llvm.lines import FLAG, REAL, SINGLE, WHOLE, Lines
 from chainrule.backends.llvm.nests import BYTES, Buffer, View
@@ -33,10 +34,10 @@ class Memory:
         """Where a view stands at the places of the outer loops."""
         if not view.buffer.name:  # the target of a fold to a number
             return Place("f", "null", "0", 0)
-        offset = str(view.offset)
+        offset = w.size(view.offset)
         for at, stride in zip(places, view.strides, strict=False):
             if stride:
-                moved = at if stride == 1 else w.line(f"mul nsw i64 {at}, {stride}")
+                moved = at if stride == 1 else w.line(f"mul nsw i64 {at}, {w.size(stride)}")
                 offset = moved if offset == "0" else w.line(f"add nsw i64 {offset}, {moved}")
         stride = view.strides[-1] if view.strides else 0
         return Place(view.buffer.kind, self.pointers[view.buffer], offset, stride)
@@ -52,14 +53,14 @@ class Memory:
                    f"{head}:", f"  {place} = phi i64 [ 0, %{before} ], [ {step}, %{end} ]"]
         outside = dict(self.pointers)
         for buffer, distance in steps.items():
-            ahead = w.line(f"mul nsw i64 {place}, {distance}")
+            ahead = w.line(f"mul nsw i64 {place}, {w.size(distance)}")
             t = IN_MEMORY[buffer.kind]
             pointer = self.pointers[buffer]
             self.pointers[buffer] = w.line(f"getelementptr {t}, ptr {pointer}, i64 {ahead}")
         yield
         self.pointers = outside
         w.text += [f"  br label %{end}", f"{end}:", f"  {step} = add nsw i64 {place}, 1"]
-        more = w.line(f"icmp slt i64 {step}, {count}")
+        more = w.line(f"icmp slt i64 {step}, {w.size(count)}")
         w.text += [f"  br i1 {more}, label %{head}, label %{done}", f"{done}:"]
 
     # ---- one number
@@ -197,13 +198,15 @@ class Memory:
         """Elements to go from the buffer's begin, for each lane."""
         start = at.offset
         if place != "0":
-            ahead = w.line(f"mul nsw i64 {place}, {at.stride}")
+            ahead = w.line(f"mul nsw i64 {place}, {w.size(at.stride)}")
             start = w.line(f"add nsw i64 {start}, {ahead}")
-        t = w.many(WHOLE)
-        one = w.line(f"insertelement {t} poison, i64 {start}, i32 0")
-        all_ = w.line(f"shufflevector {t} {one}, {t} poison, <{w.lanes} x i32> zeroinitializer")
-        steps = ", ".join(f"i64 {lane * at.stride}" for lane in range(w.lanes))
-        return w.whole("add", all_, f"<{steps}>")
+        return w.whole("add", w.spread_one(WHOLE, start), self._steps(w, at.stride))
+
+    def _steps(self, w: Lines, stride: Any) -> str:
+        """How far each lane is from the first."""
+        step = stride if isinstance(stride, int) else 1
+        steps = f"<{', '.join(f'i64 {lane * step}' for lane in range(w.lanes))}>"
+        return steps if isinstance(stride, int) else w.whole("mul", steps, stride)
 
     def _pointers(self, w: Lines, at: Place, indices: str) -> str:
         return w.line(

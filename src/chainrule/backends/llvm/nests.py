@@ -66,7 +66,7 @@ class View:
 
     def __str__(self) -> str:
         letters = zip(self.strides, "ijklmnopq" * 4, strict=False)
-        axes = [letter if s == 1 else f"{s}*{letter}" for s, letter in letters if s]
+        axes = [letter if s == 1 else f"{s!s}*{letter}" for s, letter in letters if s]
         ahead = [str(self.offset)] if self.offset or not axes else []
         return f"{self.buffer.name}[{' + '.join([*axes, *ahead])}]"
 
@@ -104,7 +104,7 @@ class Load:
 
     def __str__(self) -> str:
         if self.table is None:
-            picks = "".join(f" + {stride}*{x}" for x, stride, _ in self.picks)
+            picks = "".join(f" + {stride!s}*{x}" for x, stride, _ in self.picks)
             return f"{self.value} = load {self.view}{picks}"
         return f"{self.value} = load {self.view.buffer.name} at {self.table}"
 
@@ -120,7 +120,7 @@ class Store:
     adds: bool = False
 
     def __str__(self) -> str:
-        picks = "".join(f" + {stride}*{x}" for x, stride, _ in self.picks)
+        picks = "".join(f" + {stride!s}*{x}" for x, stride, _ in self.picks)
         return f"{'add' if self.adds else 'store'} {self.value} {self.view}{picks}"
 
 
@@ -179,7 +179,7 @@ class Product:
 
     def __str__(self) -> str:
         (m, k), n = self.x.shape, self.y.shape[1]
-        return f"product {self.out} = {self.x} @ {self.y}  [{m}, {k}] @ [{k}, {n}]"
+        return f"product {self.out} = {self.x} @ {self.y}  [{m!s}, {k!s}] @ [{k!s}, {n!s}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +241,18 @@ def views_of(item: Item) -> list[View]:
 
 
 @dataclass(frozen=True, slots=True)
+class Varying:
+    """What else depends on the extent n of a plan for every n. A call gives it in a table of 8
+    bytes a row: n, these numbers, then the places of buffers."""
+
+    table: Buffer
+    numbers: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ArrayPlan:
-    """Inputs, items in order, outputs; the memory they need."""
+    """Inputs, items in order, outputs; the memory they need. Sizes may depend on an extent n (see
+    shared.py)."""
 
     title: str
     inputs: tuple[Value | Buffer, ...]
@@ -251,9 +261,11 @@ class ArrayPlan:
     outputs: tuple[Value | View, ...]
     arena: int  # bytes
     faults: tuple[str, ...] = ()  # what each result of the program but 0 means
+    varying: Varying | None = None
 
     def __str__(self) -> str:
         given = ", ".join(x.name for x in self.inputs)
         got = ", ".join(str(x) if isinstance(x, Value) else x.buffer.name for x in self.outputs)
-        head = f"plan {self.title}: {given} -> {got}; {self.arena:,} bytes between"
+        space = "any n" if self.varying else f"{self.arena:,} bytes between"
+        head = f"plan {self.title}: {given} -> {got}; {space}"
         return "\n  ".join([head, *map(str, self.items)])

@@ -26,6 +26,7 @@ from chainrule.backends.llvm.nests import (
     views_of,
 )
 from chainrule.backends.llvm.scan import emit_scan
+from chainrule.backends.llvm.table import numbers_of_table, sizes_of_table
 from chainrule.backends.llvm.values import IR_TYPE, Value
 
 SLOTS = {"f": REAL, "s": REAL, "i": WHOLE, "b": WHOLE}
@@ -43,12 +44,17 @@ def emit_program(plan: ArrayPlan) -> str:
     for slot, out in enumerate(plan.outputs):
         if isinstance(out, View):
             memory.pointers[out.buffer] = _slot(w, "out", slot, "ptr")
+    if plan.varying is not None:
+        held |= numbers_of_table(w, plan.varying, memory)
+    begin = len(w.text)
     _point_into_arena(w, plan, memory)
     for item in plan.items:
         _emit_item(w, item, held, memory)
     for slot, out in enumerate(plan.outputs):
         if isinstance(out, Value):
             _number_out(w, slot, out, held)
+    if plan.varying is not None:
+        w.text[begin:begin] = sizes_of_table(w, plan.varying, memory)
     status = ["  %.status = alloca i32, align 4", "  store i32 0, ptr %.status, align 4"]
     head = f"define i32 @{CORE}(ptr %.in, ptr %.out, ptr %.arena) {{"
     tail = ["  %.result = load i32, ptr %.status, align 4", "  ret i32 %.result", "}"]
@@ -80,7 +86,8 @@ def _point_into_arena(w: Lines, plan: ArrayPlan, memory: Memory) -> None:
         for view in views_of(item):
             b = view.buffer
             if b.role == "arena" and b not in memory.pointers:
-                memory.pointers[b] = w.line(f"getelementptr i8, ptr %.arena, i64 {b.place}")
+                place = w.size(b.place)
+                memory.pointers[b] = w.line(f"getelementptr i8, ptr %.arena, i64 {place}")
 
 
 def _slot(w: Lines, side: str, index: int, element: str) -> str:
@@ -117,10 +124,10 @@ def _emit_product(w: Lines, product: Product, memory: Memory) -> None:
     pointers = [_begin(w, v, memory) for v in (product.y, product.x, product.out)]
     operands = [
         *(_constant(w, "i8", str(ord(f))) for f in flags),
-        *(_constant(w, "i32", str(size)) for size in (n, m, k)),
-        one, pointers[0], _constant(w, "i32", str(pitches[0])),
-        pointers[1], _constant(w, "i32", str(pitches[1])),
-        zero, pointers[2], _constant(w, "i32", str(n)),
+        *(_whole(w, size) for size in (n, m, k)),
+        one, pointers[0], _whole(w, pitches[0]),
+        pointers[1], _whole(w, pitches[1]),
+        zero, pointers[2], _whole(w, n),
     ]
     name = BLAS[kind]
     w.intrinsics.add(f"declare void @{name}({', '.join(['ptr'] * len(operands))})")
@@ -138,6 +145,15 @@ def _layout(v: View) -> tuple[str, int]:
     return "T", max(columns, v.shape[0], 1)
 
 
+def _whole(w: Lines, size: int) -> str:
+    """Where a whole number of 32 bits stands."""
+    if isinstance(size, int):
+        return _constant(w, "i32", str(size))
+    place = w.line("alloca i32, align 4")
+    w.text.append(f"  store i32 {w.line(f'trunc i64 {w.size(size)} to i32')}, ptr {place}, align 4")
+    return place
+
+
 def _constant(w: Lines, element: str, value: str) -> str:
     name = f"@.{element}.{value.replace('.', '_')}"
     w.intrinsics.add(f"{name} = private constant {element} {value}")
@@ -149,4 +165,4 @@ def _begin(w: Lines, view: View, memory: Memory) -> str:
     if not view.offset:
         return pointer
     t = IN_MEMORY[view.buffer.kind]
-    return w.line(f"getelementptr {t}, ptr {pointer}, i64 {view.offset}")
+    return w.line(f"getelementptr {t}, ptr {pointer}, i64 {w.size(view.offset)}")
