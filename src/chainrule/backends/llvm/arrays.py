@@ -69,8 +69,9 @@ def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
     kinds = [x.kind for x in plan.inputs]
     is_array = [isinstance(x, Buffer) for x in plan.inputs]
     fixed = [ready(array, b.kind) for b, array in plan.constants]
+    places = [address(x) for x in fixed]  # NumPy does not resize what others refer to
     slots = "".join("q" if a else _GIVEN[k] for a, k in zip(is_array, kinds, strict=True))
-    pack = struct.Struct("=" + slots + "q" * len(fixed)).pack
+    pack = struct.Struct("=" + slots + "q" * len(places)).pack
     makers = [_maker(x, w) for x, w in zip(plan.outputs, weak, strict=True)]
     count, size = len(makers), plan.arena
     make = ctypes.CFUNCTYPE if is_long(plan) else ctypes.PYFUNCTYPE
@@ -80,7 +81,8 @@ def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
     spare: list[Any] = []
 
     def run(
-        inputs: Sequence[Any], deliver: Callable[[Sequence[Any]], Any], _alive: Any = code
+        inputs: Sequence[Any], deliver: Callable[[Sequence[Any]], Any],
+        _alive: Any = (code, fixed),
     ) -> Any:
         kept = [
             ready(x, k) if a else x for x, a, k in zip(inputs, is_array, kinds, strict=True)
@@ -94,7 +96,7 @@ def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
                 outputs[slot] = address(arrays[-1])
         arena = spare.pop() if spare else np.empty(size + 64, np.uint8)
         begin = -(-address(arena) // 64) * 64
-        fault = core(pack(*given, *map(address, fixed)), address(outputs), begin)
+        fault = core(pack(*given, *places), address(outputs), begin)
         spare.append(arena)
         filled = enumerate(zip(makers, arrays, strict=True))
         result = deliver([m.result(outputs, slot, a) for slot, (m, a) in filled])
