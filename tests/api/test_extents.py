@@ -59,7 +59,7 @@ def test_a_step_of_training_compiles_nothing_at_the_third_batch_size(texts):
 
 
 def test_generated_calls_take_the_same_program_at_each_size(texts):
-    f = cr.value_and_grad(lambda x: (x * np.tanh(x)).mean())
+    f = cr.value_and_grad(lambda x: (np.cumsum(x) * np.tanh(x)).mean())
     run = cr.jit(f)
     for n in (64, 37):
         for _ in range(3):

@@ -143,12 +143,16 @@ def made_by(f, extents, given=doubles):
 
 def test_an_axis_of_one_number_or_none_has_a_program_of_its_own():
     assert made_by(lambda x: x + x.T, (8, 3, 1, 0, 5, 1), lambda n: doubles(n, n)) == (4, 1)
+    assert made_by(lambda x: x * 2, (1, 8, 3, 5), lambda n: doubles(n, 7)) == (2, 1)
+    none_at_2 = lambda x: (x[0] * np.ones((len(x) - 2, 3))).sum()
+    assert made_by(none_at_2, (9, 5, 4, 2), lambda n: doubles(n, 3)) == (2, 1)
 
 
 def test_what_python_or_the_planner_decide_by_n_is_planned_again():
     assert made_by(lambda x: x * 2 if len(x) > 50 else x + 1, (64, 60, 5, 70, 7, 9)) == (2, 2)
     assert made_by(lambda x: x * np.sqrt(len(x)), (9, 3, 7)) == (1, 1)
     assert made_by(lambda x: x ** len(x), (2, 3, 4, 5, 3)) == (5, 0)  # other instructions for each
+    assert made_by(lambda x: x * len(x) - min(len(x), 50), (9, 7, 60, 8)) == (1, 2)
     few = lambda n: (doubles(n, 5), doubles(5, 4))
     assert made_by(lambda x, y: x @ y, (2, 9, 3, 8), few) == (2, 2)  # few rows are no product
 

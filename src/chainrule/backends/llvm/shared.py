@@ -58,7 +58,7 @@ class Common:
         """A plan with what the program of this one reads beside its arrays; None where it is not
         this plan at an extent."""
         n = _extent(self.shapes, shapes)
-        if n is None or n < LEAST:
+        if n is None:
             return None
         try:
             pairs = _Pairs(lambda x, y: _same(x, y, n), self.plan.varying)
@@ -82,7 +82,7 @@ class Seen:
             return None
         n, m = ends
         try:
-            pairs = _Pairs(lambda x, y: _explained(x, n, y, m))
+            pairs = _Pairs(lambda x, y: explained(x, n, y, m))
             made = pairs.plans(self.plan, plan)
         except (Unlike, Unsettled):
             return None
@@ -108,19 +108,9 @@ def _extent(where: Sequence[tuple[int | Size, ...]], shapes: Sequence[Shape]) ->
     """What n is for inputs of these shapes."""
     if [*map(len, where)] != [*map(len, shapes)]:
         return None
-    pairs = [
-        (x, n) for a, b in zip(where, shapes, strict=True) for x, n in zip(a, b, strict=True)
-    ]
-    found = {n for x, n in pairs if isinstance(x, Size)}
-    others = all(x == n for x, n in pairs if isinstance(x, int))
-    return found.pop() if others and len(found) == 1 else None
-
-
-def _explained(x: int, n: int, y: int, m: int) -> int | Size:
-    size: int | Size = explained(x, n, y, m)
-    if isinstance(size, Size) and min(abs(x), abs(y)) < LEAST:
-        raise Unlike
-    return size
+    pairs = (zip(x, y, strict=True) for x, y in zip(where, shapes, strict=True))
+    found = {n for pair in pairs for x, n in pair if isinstance(x, Size)}
+    return found.pop() if len(found) == 1 else None
 
 
 def _same(x: int | Size, y: int, n: int) -> int | Size:
