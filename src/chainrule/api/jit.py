@@ -5,7 +5,9 @@
     later calls    run the machine code, one compiled form per signature
 
 A signature is the nesting of the arguments, the type of each real number in them, and the value of
-everything else (None, bool, str, ...); for arrays their shape and dtype. Each way through the
+everything else (None, bool, str, ...); for arrays their shape and dtype. Signatures that differ in
+one extent, such as the size of a batch, are traced each by itself, but share machine code from the
+second extent on, where their plans say the same (backends/llvm/shared.py). Each way through the
 function's decisions is compiled by itself (see paths.py). What the trace cannot hold, such as
 `range(int(x))`, is never compiled in silence: the function then runs as it stands, and one warning
 says why and where. Arrays read from outside the function are read at each call; numbers read from
@@ -235,10 +237,11 @@ def jit(f: Callable[..., Any]) -> Jitted:
 
     f takes numbers and arrays, nested as they may be, and returns such: jit(value_and_grad(f))
     compiles value and gradient as one. Each shape and dtype is compiled by itself, and so is each
-    way through Python's decisions on traced values. Results differ from eager ones by a few units
-    in the last place. Raises TraceError when a number that f makes up by itself (random, a clock)
-    differs between the first two calls. What cannot be compiled runs as plain Python; a warning
-    says so once.
+    way through Python's decisions on traced values; but where only the size of a batch differs, the
+    code compiled at the second size serves further ones. Results differ from eager ones by a few
+    units in the last place. Raises TraceError when a number that f makes up by itself (random, a
+    clock) differs between the first two calls. What cannot be compiled runs as plain Python; a
+    warning says so once.
     """
     return Plain(f)
 

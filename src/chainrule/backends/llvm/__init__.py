@@ -7,6 +7,7 @@
                     shapes.py, picks.py, contract.py: where gates read; trim.py, buffers.py: what
                     is kept, and where
     program.py      that plan as IR text: loops.py, kernel.py and scan.py over memory.py
+    programs.py     one program for plans that differ only in an extent n (shared.py, extent.py)
     elementwise.py  one row per core gate: its instructions
     math.py         exp, log and power as instructions
     lines.py        the writer of instructions

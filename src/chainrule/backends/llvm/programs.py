@@ -49,7 +49,7 @@ class Programs:
         self, plan: ArrayPlan, shapes: Sequence[Shape]
     ) -> tuple[ArrayPlan, Program] | None:
         """A program that was compiled for other extents; None where there is none."""
-        for common, program in self.common:
+        for common, program in tuple(self.common):
             complete = common.at(plan, shapes)
             if complete is not None:
                 return complete, program
@@ -59,7 +59,7 @@ class Programs:
         self, plan: ArrayPlan, shapes: Sequence[Shape], level: int
     ) -> tuple[ArrayPlan, Program] | None:
         """A new program for this plan and one seen before."""
-        for seen in self.seen:
+        for seen in tuple(self.seen):
             common = seen.with_other(plan, shapes)
             complete = None if common is None else common.at(plan, shapes)
             if common is None or complete is None:
