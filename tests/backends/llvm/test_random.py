@@ -1,4 +1,5 @@
-"""Random circuits of arrays: machine code agrees with eager, value and every gradient."""
+"""Random circuits of arrays: machine code agrees with eager, value and every gradient; and code for
+every size of a batch with code for each, bit for bit."""
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule.api.recorded import record
 from chainrule.backends.llvm.compiled import compiled
+from chainrule.backends.llvm.programs import Programs
 from chainrule.trace.traced import Traced
 
 UNARY = [
@@ -44,6 +46,11 @@ choice = st.integers(0, 10**6)
 programs = st.lists(st.tuples(choice, choice, choice), min_size=1, max_size=20)
 SHAPES = [((4,), (4,)), ((3, 4), (4,)), ((3, 3), (3, 3)), ((2, 3, 4), (3, 1)), ((40,), ()),
           ((5, 37), (5, 1))]
+OF_ANY_SIZE = [
+    lambda n: ((n,), (n,)), lambda n: ((n, 4), (4,)), lambda n: ((n, 3), (n, 3)),
+    lambda n: ((n, 3, 4), (3, 1)), lambda n: ((3, n), (3, n)), lambda n: ((n, 5), (n, 1)),
+    lambda n: ((n, n), (n, n)), lambda n: ((2, n, 3), (n, 1)),
+]
 
 
 def fits(x, y):
@@ -89,3 +96,16 @@ def test_machine_code_agrees_with_eager(program, shapes, seed, dtype):
         assert np.shape(x) == np.shape(y) and np.asarray(x).dtype == np.asarray(y).dtype
         scale = float(np.max(np.abs(y), initial=0)) if np.all(np.isfinite(y)) else 0
         np.testing.assert_allclose(x, y, rtol=rtol, atol=rtol * max(scale, 1e-6))
+
+
+@given(programs, st.sampled_from(OF_ANY_SIZE), st.permutations([64, 40, 23, 9, 3, 2]), dtypes)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_one_program_for_every_size_gives_the_bits_of_one_for_each(program, shapes, sizes, dtype):
+    both, shared = cr.value_and_grad(made(program), (0, 1)), Programs()
+    rng = np.random.default_rng(0)
+    for n in sizes[:4]:
+        args = [rng.normal(size=s).astype(dtype) for s in shapes(n)]
+        circuit = record(both, tuple(args), {}).circuit
+        found, wanted = compiled(circuit, 0, shared)(*args), compiled(circuit, 0)(*args)
+        for x, y in zip(found, wanted, strict=True):
+            assert np.array_equal(x, y, equal_nan=True)
