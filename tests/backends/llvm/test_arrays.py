@@ -227,6 +227,17 @@ def test_captured_arrays_are_read_at_each_call():
     assert run(np.arange(3.0)) == 6.0
 
 
+@pytest.mark.parametrize("scale", [np.ones((2, 3)).T, np.ones((3, 4))[:, ::2]])
+def test_captured_arrays_with_gaps_are_read_at_each_call_too(scale):
+    run = cr.jit(lambda x: x * scale)
+    x, out = np.ones((3, 2)), np.empty((3, 2))
+    call = run.bind(x, out=out)
+    for n in range(2, 6):
+        scale += 1
+        call()
+        assert run(x).tolist() == out.tolist() == [[n, n]] * 3
+
+
 def test_integer_arrays_are_inputs_too():
     run = cr.jit(cr.value_and_grad(lambda w, n: (w * n).sum()))
     for n in (1, 2, 3):

@@ -70,6 +70,7 @@ def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
     is_array = [isinstance(x, Buffer) for x in plan.inputs]
     fixed = [ready(array, b.kind) for b, array in plan.constants]
     places = [address(x) for x in fixed]  # NumPy does not resize what others refer to
+    copied = [k for k, (b, array) in enumerate(plan.constants) if not is_ready(array, b.kind)]
     slots = "".join("q" if a else _GIVEN[k] for a, k in zip(is_array, kinds, strict=True))
     pack = struct.Struct("=" + slots + "q" * len(places)).pack
     makers = [_maker(x, w) for x, w in zip(plan.outputs, weak, strict=True)]
@@ -88,6 +89,11 @@ def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
             ready(x, k) if a else x for x, a, k in zip(inputs, is_array, kinds, strict=True)
         ]
         given = [address(x) if a else x for x, a in zip(kept, is_array, strict=True)]
+        now = places.copy() if copied else places
+        for k in copied:  # their numbers may have changed
+            buffer, array = plan.constants[k]
+            kept.append(ready(array, buffer.kind))
+            now[k] = address(kept[-1])
         outputs = np.empty(count, np.int64)
         arrays = []
         for slot, maker in enumerate(makers):
@@ -96,7 +102,7 @@ def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
                 outputs[slot] = address(arrays[-1])
         arena = spare.pop() if spare else np.empty(size + 64, np.uint8)
         begin = -(-address(arena) // 64) * 64
-        fault = core(pack(*given, *places), address(outputs), begin)
+        fault = core(pack(*given, *now), address(outputs), begin)
         spare.append(arena)
         filled = enumerate(zip(makers, arrays, strict=True))
         result = deliver([m.result(outputs, slot, a) for slot, (m, a) in filled])
@@ -113,6 +119,11 @@ _GIVEN = {"f": "d", "s": "d", "i": "q", "b": "?7x"}
 def ready(x: Any, kind: str) -> Any:
     """An array in row-major order, of the dtype the code reads."""
     return np.ascontiguousarray(x, DTYPE_OF[kind])
+
+
+def is_ready(x: Any, kind: str) -> bool:
+    """True where the code can read an array where it lies."""
+    return address(ready(x, kind)) == address(x)
 
 
 def address(x: Any) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.backends.llvm.arrays import CompiledArrays, address, is_long, ready
+from chainrule.backends.llvm.arrays import CompiledArrays, address, is_long, is_ready, ready
 from chainrule.backends.llvm.buffers import ALIGNMENT
 from chainrule.backends.llvm.compiled import Compiled
 from chainrule.backends.llvm.nests import DTYPE_OF, ArrayPlan, Buffer, View
@@ -43,6 +43,8 @@ def direct_entry(
     alive: list[Any] = [code]
     block |= {("decision", k): int(x) for k, x in enumerate(outcomes)}
     if isinstance(code, CompiledArrays):
+        if not _reads_where_they_lie(code.plan):
+            return None
         form = _with_memory(form, code)
         block |= _shapes("in", given) | _shapes("out", code.plan.outputs)
         block |= _addresses(form, code.plan, alive)
@@ -72,9 +74,16 @@ def bound_entry(
     for x in (*inputs, *outputs):
         _keep(x, alive)
     if isinstance(code, CompiledArrays):
+        if not _reads_where_they_lie(code.plan):
+            return None
         form = _with_memory(form, code)
         block |= _addresses(form, code.plan, alive)
     return entry_of(form, block, alive)
+
+
+def _reads_where_they_lie(plan: ArrayPlan) -> bool:
+    """True where arrays from outside the function need not be copied at each call."""
+    return all(is_ready(array, buffer.kind) for buffer, array in plan.constants)
 
 
 def _fits(x: Value | Buffer | View, array: Any) -> bool:
