@@ -10,6 +10,7 @@
 | x[key] = v, x[key] += v    | stores there, in x's memory where nobody needs x any more        |
 | concatenate, stack         | stores into parts of one buffer                                  |
 | cumsum                     | a scan                                                           |
+| argsort                    | a sort                                                           |
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ import numpy as np
 from chainrule.backends.llvm.buffers import arranged
 from chainrule.backends.llvm.contract import Contraction, as_matrices, contraction, is_for_blas
 from chainrule.backends.llvm.nests import (
+    COUNT,
     KIND_OF,
     ArrayPlan,
     Buffer,
@@ -33,6 +35,7 @@ from chainrule.backends.llvm.nests import (
     Product,
     Scan,
     Shape,
+    Sort,
     Store,
     View,
     whole,
@@ -42,14 +45,16 @@ from chainrule.backends.llvm.plan import Step, known, names_of_wires, shortened
 from chainrule.backends.llvm.prepare import is_pick, is_write, prepared
 from chainrule.backends.llvm.schedule import Schedule, Wire
 from chainrule.backends.llvm.shapes import Table, moved, only_reshapes
+from chainrule.backends.llvm.sort import spare_size
 from chainrule.backends.llvm.trim import needed_items
-from chainrule.backends.llvm.values import Value
+from chainrule.backends.llvm.values import Count, Value
 from chainrule.circuit.circuit import Circuit, Origin
 from chainrule.circuit.record import BY_NAME, CONSTANT, INPUT, Kind, gate_named
 from chainrule.circuit.types import Type, promote
 from chainrule.errors import UnsupportedError
 from chainrule.gates.elementwise import divide, multiply, power
 from chainrule.gates.move import alias, cast, stop_gradient
+from chainrule.gates.order import argsort
 from chainrule.gates.reduce import cumsum
 
 SAME = (alias, stop_gradient)
@@ -134,6 +139,9 @@ class _Planner:
             return Wire((), kind, name, number=known(kind, value))
         if value.size and not any(value.strides):  # copies of one number, as a rule spread it
             return Wire(t.shape, kind, name, number=known(kind, value.flat[0]))
+        if isinstance(value, Count):
+            steps = _steps([s // value.itemsize for s in value.strides], t.shape)
+            return Wire(t.shape, kind, name, view=View(COUNT, t.shape, steps))
         return Wire(t.shape, kind, name, view=self.fixed(value, kind, name))
 
     def fixed(self, value: Any, kind: str, name: str) -> View:
@@ -149,6 +157,8 @@ class _Planner:
             return self.elementwise(kind, operands, name, origin, _precision(kind, types))
         if gate is cumsum:
             return self.scan(kind, operands[0], name)
+        if gate is argsort:
+            return self.order(kind, operands[0], name)
         if gate.family == "reduce":
             return self.fold(kind, operands[0], name)
         if gate.family == "contract":
@@ -278,6 +288,15 @@ class _Planner:
         wire.ready = self.schedule.append(made) + 1
         return wire
 
+    def order(self, kind: Kind, x: Wire, name: str) -> Wire:
+        """argsort, as loops of its own."""
+        wire = Wire(kind.type.shape, "i", name)
+        wire.view, view, axis = self.schedule.room(wire), self.schedule.view(x), kind.attrs["axis"]
+        size = spare_size(x.shape[axis])
+        spare = whole(Buffer(self.schedule.fresh(name), "i", size, "arena"), (size,))
+        wire.ready = self.schedule.append(Sort(view, wire.view, axis, spare)) + 1
+        return wire
+
     # ---- moves
 
     def move(self, kind: Kind, x: Wire, name: str) -> Wire:
@@ -399,11 +418,12 @@ class _Planner:
         x, v, *indices = operands
         name, origin = self.names[row], self.circuit.origin_of(row)
         wire = Wire(kind.type.shape, x.kind, name)
-        at = self.schedule.view(x)
-        if self.is_free(x, row):
-            wire.view, x.is_gone = at, True
+        if x.number is not None:
+            wire.view = self.schedule.view(replace(x, view=None))
+        elif self.is_free(x, row):
+            wire.view, x.is_gone = _placed(x), True
         else:
-            wire.view = _placed(self.schedule.copied(at, x))
+            wire.view = _placed(self.schedule.copied(self.schedule.view(x), x))
         read = gate_named(f"index_{len(indices)}" if indices else "index")
         assert read is not None
         key = kind.attrs["key"]

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from chainrule.backends.llvm.lines import FLAG, REAL, SINGLE, WHOLE, Lines
-from chainrule.backends.llvm.nests import BYTES, Buffer, View
+from chainrule.backends.llvm.nests import BYTES, COUNT, Buffer, View
 from chainrule.backends.llvm.values import IR_TYPE, Value
 
 IN_MEMORY = {"f": REAL, "s": SINGLE, "i": WHOLE, "b": "i8"}
+NOWHERE = "null"  # the pointer of places that are no memory
 _SUFFIX = {"f": "f64", "s": "f32", "i": "i64", "b": "i8"}
 
 
@@ -32,14 +33,15 @@ class Memory:
     def place(self, w: Lines, view: View, places: Sequence[str]) -> Place:
         """Where a view stands at the places of the outer loops."""
         if not view.buffer.name:  # the target of a fold to a number
-            return Place("f", "null", "0", 0)
+            return Place("f", NOWHERE, "0", 0)
         offset = str(view.offset)
         for at, stride in zip(places, view.strides, strict=False):
             if stride:
                 moved = at if stride == 1 else w.line(f"mul nsw i64 {at}, {stride}")
                 offset = moved if offset == "0" else w.line(f"add nsw i64 {offset}, {moved}")
         stride = view.strides[-1] if view.strides else 0
-        return Place(view.buffer.kind, self.pointers[view.buffer], offset, stride)
+        pointer = NOWHERE if view.buffer is COUNT else self.pointers[view.buffer]
+        return Place(view.buffer.kind, pointer, offset, stride)
 
     @contextmanager
     def moving(self, w: Lines, steps: Mapping[Buffer, int], count: int) -> Iterator[None]:
@@ -65,7 +67,9 @@ class Memory:
     # ---- one number
 
     def load_one(self, w: Lines, at: Place) -> str:
-        """The first number of a place."""
+        """The first number of a place; of those that count, how far it stands."""
+        if at.pointer == NOWHERE:
+            return at.offset
         t = IN_MEMORY[at.kind]
         pointer = w.line(f"getelementptr {t}, ptr {at.pointer}, i64 {at.offset}")
         value = w.line(f"load {t}, ptr {pointer}, align {BYTES[at.kind]}")
@@ -85,6 +89,8 @@ class Memory:
         """The numbers at a place of the innermost axis, one a lane."""
         if not w.lanes:
             return Value(at.kind, self.load_one(w, at))
+        if at.pointer == NOWHERE:
+            return Value(at.kind, self._indices(w, at, place))
         if at.stride == 1:
             made = self._load_side_by_side(w, at, place, mask)
         else:

@@ -19,7 +19,7 @@ from chainrule.backends.llvm.plan import Step
 from chainrule.backends.llvm.values import Value
 
 Shape = tuple[int, ...]
-Role = Literal["input", "constant", "output", "arena"]
+Role = Literal["input", "constant", "output", "arena", "count"]
 BYTES = {"f": 8, "s": 4, "i": 8, "b": 1}
 KIND_OF = {"float64": "f", "float32": "s", "int64": "i", "bool": "b"}
 DTYPE_OF = {kind: np.dtype(name) for name, kind in KIND_OF.items()}
@@ -83,6 +83,7 @@ def whole(buffer: Buffer, shape: Shape) -> View:
     return View(buffer, shape, row_major(shape))
 
 
+COUNT = Buffer(".count", "i", 0, "count")  # holds 0, 1, 2 ... and takes no memory
 Pick = tuple[Value, int, int]  # an index; from one place to the next; how many places there are
 
 
@@ -232,7 +233,24 @@ class Scan:
         return f"scan {self.out} = {self.x} {way} axis {self.axis} of {list(self.x.shape)}"
 
 
-Item = Nest | Product | Kernel | Scan | Fetch | Step
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """Places along one axis of a view that put it in order; equal numbers stay in theirs."""
+
+    x: View
+    out: View
+    axis: int
+    spare: View  # room for keys and places
+
+    def views(self) -> list[View]:
+        """Every view it reads or writes."""
+        return [self.x, self.out, self.spare]
+
+    def __str__(self) -> str:
+        return f"sort {self.out} = {self.x} along axis {self.axis} of {list(self.x.shape)}"
+
+
+Item = Nest | Product | Kernel | Scan | Sort | Fetch | Step
 
 
 def views_of(item: Item) -> list[View]:

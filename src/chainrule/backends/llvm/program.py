@@ -22,10 +22,12 @@ from chainrule.backends.llvm.nests import (
     Nest,
     Product,
     Scan,
+    Sort,
     View,
     views_of,
 )
 from chainrule.backends.llvm.scan import emit_scan
+from chainrule.backends.llvm.sort import emit_sort
 from chainrule.backends.llvm.values import IR_TYPE, Value
 
 SLOTS = {"f": REAL, "s": REAL, "i": WHOLE, "b": WHOLE}
@@ -67,6 +69,8 @@ def _emit_item(w: Lines, item: Item, held: Held, memory: Memory) -> None:
         emit_kernel(w, item, memory)
     elif isinstance(item, Scan):
         emit_scan(w, item, memory)
+    elif isinstance(item, Sort):
+        emit_sort(w, item, memory)
     elif isinstance(item, Fetch):
         at = memory.place(w, item.view, ())
         held[item.value.name] = Value(at.kind, memory.load_one(w, at))

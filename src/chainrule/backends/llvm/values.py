@@ -6,11 +6,18 @@ reals are "f" whatever their precision: the writer knows it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from chainrule.backends.llvm.lines import FLAG, REAL, SINGLE, WHOLE, Lines
 from chainrule.errors import UnsupportedError
 
 IR_TYPE = {"f": REAL, "s": SINGLE, "i": WHOLE, "b": FLAG}
+
+
+class Count(np.ndarray[Any, Any]):
+    """Whole numbers evenly apart along each axis: machine code reads them off its loops."""
 
 
 @dataclass(frozen=True, slots=True)
