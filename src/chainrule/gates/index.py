@@ -396,7 +396,7 @@ def _may_repeat(shape: Shape, arrays: Sequence[Any], found: Key, written: Any) -
     if not all(isinstance(a, np.ndarray) for a in arrays):
         parts = written if isinstance(written, tuple) else (written,)
         return not (len(parts) == 1 and parts[0].dtype.kind == "b")
-    places = _positions(arrays, found, shape)
+    places = _evaluate_index(np.arange(prod(shape)).reshape(shape), *arrays, key=found)
     return bool(np.unique(places).size != places.size)
 
 

@@ -17,7 +17,6 @@ from chainrule.backends.llvm.nests import DTYPE_OF, ArrayPlan, Buffer, View, vie
 from chainrule.backends.llvm.program import emit_program
 from chainrule.backends.llvm.targets import cpu
 from chainrule.circuit.circuit import Circuit
-from chainrule.errors import ShapeError
 
 LONG = 50_000  # numbers read and written; above, other threads may run meanwhile
 
@@ -85,11 +84,12 @@ def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
         arena = spare.pop() if spare else np.empty(size + 64, np.uint8)
         begin = -(-address(arena) // 64) * 64
         fault = core(pack(*given, *map(address, fixed)), address(outputs), begin)
+        wrong = ctypes.c_int64.from_address(begin + plan.fault_at).value if fault else 0
         spare.append(arena)
         filled = enumerate(zip(makers, arrays, strict=True))
         result = deliver([m.result(outputs, slot, a) for slot, (m, a) in filled])
         if fault:  # after `deliver`, which may find that these are not the outputs wanted
-            raise ShapeError(plan.faults[fault - 1])
+            raise plan.faults[fault - 1].error(wrong)
         return result
 
     return run

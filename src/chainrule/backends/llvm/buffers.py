@@ -16,7 +16,8 @@ def arranged(plan: ArrayPlan) -> ArrayPlan:
     arrays = [x for x in plan.inputs if isinstance(x, Buffer)]
     for slot, buffer in enumerate([*arrays, *(b for b, _ in plan.constants)]):
         buffer.place = slot
-    return replace(plan, arena=_arena(plan))
+    arena = _arena(plan)
+    return replace(plan, arena=-(-arena // 8) * 8 + 8 if plan.faults else arena)
 
 
 def _arena(plan: ArrayPlan) -> int:

@@ -27,6 +27,7 @@ from chainrule.backends.llvm.nests import (
     KIND_OF,
     ArrayPlan,
     Buffer,
+    Fault,
     Fold,
     Kernel,
     Load,
@@ -53,6 +54,7 @@ from chainrule.circuit.record import BY_NAME, CONSTANT, INPUT, Kind, gate_named
 from chainrule.circuit.types import Type, promote
 from chainrule.errors import UnsupportedError
 from chainrule.gates.elementwise import divide, multiply, power
+from chainrule.gates.keys import key_text
 from chainrule.gates.move import alias, cast, stop_gradient
 from chainrule.gates.order import argsort
 from chainrule.gates.reduce import cumsum
@@ -77,7 +79,7 @@ class _Planner:
         self.wires: list[Wire] = []
         self.holders: dict[Buffer, list[int]] = {}  # rows whose numbers a buffer of ours holds
         self.done: dict[Any, Wire] = {}
-        self.faults: list[str] = []
+        self.faults: list[Fault] = []
 
     def plan(self) -> ArrayPlan:
         """The whole plan; its buffers have no places yet."""
@@ -368,7 +370,7 @@ class _Planner:
         p = self.schedule.place_after(shape, max(x.ready, *(w.ready for w in sources)))
         value = Value(out, self.schedule.fresh(name))
         start = View(view.buffer, shape, _steps(how.strides, shape), view.offset + how.offset)
-        picks, fault = self.picks(how, sources, p, shape), self.fault(kind, x, origin)
+        picks, fault = self.picks(how, sources, p, shape), self.fault(kind, how, x.shape, origin)
         self.schedule.nest(p).loads.append(Load(value, start, picks=picks, fault=fault))
         if shape == ():
             return self.single(p, value, name)
@@ -403,13 +405,13 @@ class _Planner:
         self.schedule.nest(p).folds.append(Fold(how, (value,), number, None))
         return Wire((), value.kind, name, ready=p + 1, number=number)
 
-    def fault(self, kind: Kind, x: Wire, origin: Origin | None) -> int:
-        """The number of a fault: an index out of range at this stage."""
-        self.faults.append(
-            f"{kind.gate.name}: an index is out of range for {x.name} of shape {list(x.shape)}"
-            + (f"\n  in {origin.function}, {origin}" if origin else "")
-        )
-        return len(self.faults)
+    def fault(self, kind: Kind, how: Picking | None, shape: Shape, origin: Origin | None) -> int:
+        """The number of a fault, an index out of range at this stage; one more for each index."""
+        first, key = len(self.faults) + 1, kind.attrs.get("key")
+        what = f"x[{key_text(key)}]".replace("{", "").replace("}", "") if key else kind.gate.name
+        where = f"\n  in {origin.function}, {origin}" if origin else ""
+        self.faults += [Fault(what, shape, pick.size, where) for pick in (how.picks if how else ())]
+        return first
 
     # ---- writes
 
@@ -430,7 +432,7 @@ class _Planner:
         how = picking(
             lambda *given: read.evaluate(*given, key=key), x.shape, [w.shape for w in indices]
         )
-        fault = self.fault(kind, x, origin) if indices else 0
+        fault = self.fault(kind, how, x.shape, origin)
         return self.stored(wire, how, v, indices, fault, adds="add" in kind.gate.name)
 
     def added_along(self, kind: Kind, operands: Sequence[Wire], row: int) -> Wire:
@@ -441,7 +443,7 @@ class _Planner:
         wire.view = self.schedule.view(zeros)
         axis = kind.attrs["axis"]
         how = picking(lambda x, i: np.take_along_axis(x, i, axis), wire.shape, [index.shape])
-        fault = self.fault(kind, wire, self.circuit.origin_of(row))
+        fault = self.fault(kind, how, wire.shape, self.circuit.origin_of(row))
         return self.stored(wire, how, v, [index], fault, adds=True)
 
     def stored(

@@ -29,6 +29,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.pointers: dict[Buffer, str] = {}
+        self.fault_at = ""  # where the first index that is out of range is left
 
     def place(self, w: Lines, view: View, places: Sequence[str]) -> Place:
         """Where a view stands at the places of the outer loops."""
@@ -129,8 +130,7 @@ class Memory:
         mask: str | None, fault: int,
     ) -> Value:
         """Numbers at places that whole numbers pick; one out of range is noted, and read as 0."""
-        index, wrong = self._picked_place(w, at, place, picks)
-        self._note(w, wrong, mask, fault)
+        index = self._picked_place(w, at, place, picks, mask, fault)
         if w.lanes:
             made = self._gather(w, at, index, mask)
             return Value(at.kind, _as_flags(w, made) if at.kind == "b" else made)
@@ -140,36 +140,47 @@ class Memory:
         self, w: Lines, at: Place, picks: Sequence[tuple[str, int, int]], fault: int
     ) -> Place:
         """The place of one number that whole numbers pick."""
-        index, wrong = self._picked_place(w, at, "0", picks)
-        self._note(w, wrong, None, fault)
+        index = self._picked_place(w, at, "0", picks, None, fault)
         return Place(at.kind, at.pointer, index, 0)
 
     def _picked_place(
-        self, w: Lines, at: Place, place: str, picks: Sequence[tuple[str, int, int]]
-    ) -> tuple[str, str]:
-        """How far from the buffer's begin, and a flag where an index is out of range."""
+        self, w: Lines, at: Place, place: str, picks: Sequence[tuple[str, int, int]],
+        mask: str | None, fault: int,
+    ) -> str:
+        """How far from the buffer's begin."""
         total = self._indices(w, at, place) if w.lanes else at.offset
-        wrong = ""
-        for name, stride, size in picks:
+        for k, (name, stride, size) in enumerate(picks):
             from_end = w.compare_whole("slt", name, 0)
             index = w.select_whole(from_end, w.whole("add", name, size), name)
             outside = w.compare_whole("uge", index, size)
-            wrong = w.flag("or", wrong, outside) if wrong else outside
+            self._note(w, outside, name, mask, fault + k)
             index = w.select_whole(outside, 0, index)
             total = w.whole("add", total, w.whole("mul", index, stride))
-        return total, wrong
+        return total
 
-    def _note(self, w: Lines, wrong: str, mask: str | None, fault: int) -> None:
-        """Remember the fault where a flag holds."""
+    def _note(self, w: Lines, wrong: str, index: str, mask: str | None, fault: int) -> None:
+        """Remember the first fault, and the first index for which the flag holds."""
         if mask is not None:
             wrong = w.flag("and", wrong, mask)
+        found, lanes = wrong, f"i{w.lanes}"
         if w.lanes:
-            t = w.many(FLAG)
-            w.intrinsics.add(f"declare {FLAG} @llvm.vector.reduce.or.v{w.lanes}i1({t})")
-            wrong = w.line(f"call {FLAG} @llvm.vector.reduce.or.v{w.lanes}i1({t} {wrong})")
-        before = w.line("load i32, ptr %.status, align 4")
-        now = w.line(f"select i1 {wrong}, i32 {fault}, i32 {before}")
-        w.text.append(f"  store i32 {now}, ptr %.status, align 4")
+            found = w.line(f"bitcast {w.many(FLAG)} {wrong} to {lanes}")
+            found = w.line(f"icmp ne {lanes} {found}, 0")
+        note, on = w.label("fault"), w.label("on")
+        w.text += [f"  br i1 {found}, label %{note}, label %{on}", f"{note}:"]
+        if w.lanes:
+            w.intrinsics.add(f"declare {lanes} @llvm.cttz.{lanes}({lanes}, i1)")
+            flags = w.line(f"bitcast {w.many(FLAG)} {wrong} to {lanes}")
+            lane = w.line(f"call {lanes} @llvm.cttz.{lanes}({lanes} {flags}, i1 true)")
+            index = w.line(f"extractelement {w.many(WHOLE)} {index}, {lanes} {lane}")
+        status = w.line("load i32, ptr %.status, align 4")
+        before = w.line(f"load {WHOLE}, ptr {self.fault_at}, align 8")
+        is_first = w.line(f"icmp eq i32 {status}, 0")
+        now = w.line(f"select i1 {is_first}, i32 {fault}, i32 {status}")
+        kept = w.line(f"select i1 {is_first}, {WHOLE} {index}, {WHOLE} {before}")
+        w.text += [f"  store i32 {now}, ptr %.status, align 4",
+                   f"  store {WHOLE} {kept}, ptr {self.fault_at}, align 8"]
+        w.text += [f"  br label %{on}", f"{on}:"]
 
     def store(self, w: Lines, at: Place, place: str, value: str, mask: str | None) -> None:
         """Set the numbers at a place of the innermost axis."""

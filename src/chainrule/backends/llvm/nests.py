@@ -17,6 +17,8 @@ import numpy as np
 
 from chainrule.backends.llvm.plan import Step
 from chainrule.backends.llvm.values import Value
+from chainrule.errors import PlaceError
+from chainrule.gates.keys import no_such_place
 
 Shape = tuple[int, ...]
 Role = Literal["input", "constant", "output", "arena", "count"]
@@ -101,7 +103,7 @@ class Load:
     table: Value | None = None
     filling: float = 0.0
     picks: tuple[Pick, ...] = ()
-    fault: int = 0  # what the program returns when an index is out of range
+    fault: int = 0  # what the program returns when the first index is out of range; 1 more: 2nd
 
     def __str__(self) -> str:
         if self.table is None:
@@ -259,6 +261,21 @@ def views_of(item: Item) -> list[View]:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """What a program tells by its result: an index that has no place."""
+
+    what: str  # as it is written
+    shape: Shape  # of the array
+    size: int  # of the axis
+    where: str
+
+    def error(self, index: int) -> PlaceError:
+        """What to raise, as eager does."""
+        why = IndexError(f"index {index} is out of bounds for an axis of {self.size} numbers")
+        return PlaceError(f"{no_such_place(self.what, self.shape, why)}{self.where}")
+
+
+@dataclass(frozen=True, slots=True)
 class ArrayPlan:
     """Inputs, items in order, outputs; the memory they need."""
 
@@ -268,7 +285,12 @@ class ArrayPlan:
     items: tuple[Item, ...]
     outputs: tuple[Value | View, ...]
     arena: int  # bytes
-    faults: tuple[str, ...] = ()  # what each result of the program but 0 means
+    faults: tuple[Fault, ...] = ()  # what each result of the program but 0 means
+
+    @property
+    def fault_at(self) -> int:
+        """Where in the arena a program with faults leaves the index that is wrong."""
+        return self.arena - 8
 
     def __str__(self) -> str:
         given = ", ".join(x.name for x in self.inputs)

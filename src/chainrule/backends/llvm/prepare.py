@@ -139,9 +139,11 @@ def _rebuilt(circuit: Circuit) -> Circuit:
     b = Builder(circuit.title)
     b.origins = list(circuit.origins)
     moved = [NOTHING] * len(circuit)
+    first: dict[Any, int] = {}  # origins of the first rows that pick at some places
     for row in range(len(circuit)):
+        origin = first.setdefault(_places(circuit, row), _root_origin(circuit, row))
         if live[row]:
-            b.origin = _root_origin(circuit, row)
+            b.origin = origin
             moved[row] = _moved_row(circuit, row, moved, b)
             if row in circuit.names:
                 b.names.setdefault(moved[row], circuit.names[row])
@@ -165,6 +167,16 @@ def _root_origin(circuit: Circuit, row: int) -> int:
     while code <= -2:
         code = circuit.origin[-2 - code]
     return code
+
+
+def _places(circuit: Circuit, row: int) -> Any:
+    """What is the same for rows that pick at the same places: one is at fault where all are, and
+    the user wrote the first. The row itself where none is picked."""
+    gate, operands = circuit.kind_of(row).gate, circuit.operands(row)
+    if gate.family not in ("gather", "scatter"):
+        return row
+    indices = operands[2:] if is_write(gate) else operands[1:] if is_pick(gate) else ()
+    return (circuit.type_of(operands[0]).shape, *indices) if indices else row
 
 
 def _moved_row(circuit: Circuit, row: int, moved: list[int], b: Builder) -> int:

@@ -4,7 +4,8 @@
 
 An input slot holds a number, or points to an array; so do those of arrays read from outside the
 function, which follow. An output slot takes a number, or points to the array to fill. Arrays are in
-row-major order without gaps. The result is 0, or the number of a fault (ArrayPlan.faults).
+row-major order without gaps. The result is 0, or the number of a fault (ArrayPlan.faults), with the
+index that is wrong at the arena's end.
 """
 
 
@@ -46,6 +47,8 @@ def emit_program(plan: ArrayPlan) -> str:
         if isinstance(out, View):
             memory.pointers[out.buffer] = _slot(w, "out", slot, "ptr")
     _point_into_arena(w, plan, memory)
+    if plan.faults:
+        memory.fault_at = w.line(f"getelementptr i8, ptr %.arena, i64 {plan.fault_at}")
     for item in plan.items:
         _emit_item(w, item, held, memory)
     for slot, out in enumerate(plan.outputs):
