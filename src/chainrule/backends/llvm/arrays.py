@@ -37,7 +37,7 @@ class CompiledArrays:
         self._code = cpu.compile_text(self.text, level)
         self.weak = [circuit.type_of(w).weak for w in circuit.outputs]
         self.boxes = [None] * len(self.weak)  # outputs are of their own class already
-        self._run = _runner(self.plan, self._code, self.weak)
+        self._run = runner(self.plan, self._code, self.weak)
 
     def __call__(self, *inputs: Any) -> list[Any]:
         """The outputs, as computed by the machine code."""
@@ -54,7 +54,8 @@ class CompiledArrays:
         return lambda *inputs: run(inputs, deliver)
 
 
-def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
+def runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
+    """A callable: inputs, deliver -> deliver(outputs). weak: which of them are Python's."""
     kinds = [x.kind for x in plan.inputs]
     is_array = [isinstance(x, Buffer) for x in plan.inputs]
     fixed = [ready(array, b.kind) for b, array in plan.constants]
