@@ -13,7 +13,7 @@
 | argsort                    | a sort                                                           |
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -50,9 +50,10 @@ from chainrule.backends.llvm.sort import spare_size
 from chainrule.backends.llvm.trim import needed_items
 from chainrule.backends.llvm.values import Count, Value
 from chainrule.circuit.circuit import Circuit, Origin
-from chainrule.circuit.record import BY_NAME, CONSTANT, INPUT, Kind, gate_named
+from chainrule.circuit.record import CONSTANT, INPUT, Kind, gate_named
 from chainrule.circuit.types import Type, promote
 from chainrule.errors import UnsupportedError
+from chainrule.gates.along import add_along_axis
 from chainrule.gates.elementwise import divide, multiply, power
 from chainrule.gates.keys import key_text
 from chainrule.gates.move import alias, cast, stop_gradient
@@ -120,8 +121,6 @@ class _Planner:
         operands = [self.wires[w] for w in wires]
         if is_write(kind.gate):
             return self.written(kind, operands, row)
-        if kind.gate is BY_NAME["add_along_axis"]:
-            return self.added_along(kind, operands, row)
         key = (kind.gate.id, repr(kind.key), kind.type_id, *map(_identity, operands))
         if key not in self.done:
             self.done[key] = self.stage(kind, operands, [c.type_of(w) for w in wires], row)
@@ -426,25 +425,9 @@ class _Planner:
             wire.view, x.is_gone = _placed(x), True
         else:
             wire.view = _placed(self.schedule.copied(self.schedule.view(x), x))
-        read = gate_named(f"index_{len(indices)}" if indices else "index")
-        assert read is not None
-        key = kind.attrs["key"]
-        how = picking(
-            lambda *given: read.evaluate(*given, key=key), x.shape, [w.shape for w in indices]
-        )
+        how = picking(_reading(kind, len(indices)), x.shape, [w.shape for w in indices])
         fault = self.fault(kind, how, x.shape, origin)
         return self.stored(wire, how, v, indices, fault, adds="add" in kind.gate.name)
-
-    def added_along(self, kind: Kind, operands: Sequence[Wire], row: int) -> Wire:
-        """Zeros, with numbers added at places along one axis."""
-        v, index = operands
-        wire = Wire(kind.type.shape, KIND_OF[kind.type.dtype.name], self.names[row])
-        zeros = replace(wire, number=Value(wire.kind, "", 0))
-        wire.view = self.schedule.view(zeros)
-        axis = kind.attrs["axis"]
-        how = picking(lambda x, i: np.take_along_axis(x, i, axis), wire.shape, [index.shape])
-        fault = self.fault(kind, how, wire.shape, self.circuit.origin_of(row))
-        return self.stored(wire, how, v, [index], fault, adds=True)
 
     def stored(
         self, wire: Wire, how: Picking | None, v: Wire, indices: Sequence[Wire], fault: int, *,
@@ -480,6 +463,15 @@ class _Planner:
         return rows is not None and all(
             self.last_reader[r] <= row and self.wires[r].shape == x.shape for r in rows
         )
+
+
+def _reading(kind: Kind, count: int) -> Callable[..., Any]:
+    """What reads the places that a gate writes to."""
+    if kind.gate is add_along_axis:
+        return lambda x, i: np.take_along_axis(x, i, kind.attrs["axis"])
+    read = gate_named(f"index_{count}" if count else "index")
+    assert read is not None
+    return lambda *given: read.evaluate(*given, key=kind.attrs["key"])
 
 
 def _last_readers(circuit: Circuit) -> list[int]:

@@ -20,7 +20,7 @@ from chainrule.circuit.circuit import NOTHING, Circuit, Origin
 from chainrule.circuit.record import BY_NAME, INPUT, KINDS, Gate, Kind, inferred_kind, kind_id
 from chainrule.circuit.types import Type, intern_type
 from chainrule.errors import UnsupportedError
-from chainrule.gates import choose, index, keys, move, order, reduce, stable
+from chainrule.gates import along, choose, index, keys, move, order, reduce, stable
 from chainrule.gates.elementwise import equal, exp, log, not_equal, where
 from chainrule.gates.handle import Handle
 
@@ -28,7 +28,7 @@ NUMBERS = ("float64", "float32", "int64", "bool")
 # Gates of arrays that a plan takes as they are; all others decompose.
 FOLDS = (reduce.sum_, reduce.max_, reduce.min_, reduce.prod, reduce.any_, reduce.all_)
 PRODUCTS = tuple(BY_NAME[name] for name in ("matmul", "inner", "tensordot"))
-MOVES = tuple(BY_NAME[name] for name in ("diagonal", "diag", "add_along_axis", "argsort"))
+MOVES = tuple(BY_NAME[name] for name in ("diagonal", "diag", "argsort"))
 
 
 def _shifted(x: Any, axis: Any) -> Any:
@@ -123,7 +123,9 @@ def is_pick(gate: Gate) -> bool:
 
 def is_write(gate: Gate) -> bool:
     """True for gates that write into an array at a key."""
-    return gate.family == "scatter" and gate.name.startswith(("index_add", "index_set"))
+    return gate.family == "scatter" and (
+        gate is along.add_along_axis or gate.name.startswith(("index_add", "index_set"))
+    )
 
 
 def _is_compound(gate: Gate) -> bool:
