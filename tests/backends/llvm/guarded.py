@@ -36,9 +36,8 @@ def tails():
     }
     for n in range(1, 71):
         x, i = rng.normal(size=n), rng.integers(-n, n, n)
-        for k, (name, f) in enumerate(ways.items()):
-            if (n + k) % 3 == 0 or n in (1, 2, 15, 16, 17, 31, 32, 33, 64, 65):
-                yield f"{name}, {n}", f, (x, i)
+        for name, f in ways.items():
+            yield f"{name}, {n}", f, (x, i)
 
 
 def written(x, i):

@@ -48,7 +48,7 @@ from chainrule.backends.llvm.schedule import Schedule, Wire
 from chainrule.backends.llvm.shapes import Table, moved, only_reshapes
 from chainrule.backends.llvm.sort import spare_size
 from chainrule.backends.llvm.trim import needed_items
-from chainrule.backends.llvm.values import Count, Value
+from chainrule.backends.llvm.values import Count, Room, Value
 from chainrule.circuit.circuit import Circuit, Origin
 from chainrule.circuit.record import CONSTANT, INPUT, Kind, gate_named
 from chainrule.circuit.types import Type, promote
@@ -138,6 +138,9 @@ class _Planner:
         kind = KIND_OF[t.dtype.name]
         if t.shape == ():
             return Wire((), kind, name, number=known(kind, value))
+        if isinstance(value, Room):
+            made = Wire(t.shape, kind, name)
+            return replace(made, view=self.schedule.room(made))
         if value.size and not any(value.strides):  # copies of one number, as a rule spread it
             return Wire(t.shape, kind, name, number=known(kind, value.flat[0]))
         if isinstance(value, Count):

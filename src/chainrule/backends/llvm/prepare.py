@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.backends.llvm.elementwise import ROWS
-from chainrule.backends.llvm.values import Count
+from chainrule.backends.llvm.values import Count, Room
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import NOTHING, Circuit, Origin
 from chainrule.circuit.record import BY_NAME, INPUT, KINDS, Gate, Kind, inferred_kind, kind_id
@@ -77,9 +77,8 @@ def _first_place(best: Gate, x: Any, axis: int | None, keepdims: bool) -> Any:
 def _is_last(*arrays: Any, key: Any, shape: Any, picked: Any) -> Any:
     """Each writes its number to its place; the last of a place finds its own there."""
     numbers = np.arange(prod(picked)).view(Count).reshape(picked)
-    written = index.setting(len(arrays))(
-        np.broadcast_to(0, shape), numbers, *arrays, key=key, repeats=True
-    )
+    room = np.broadcast_to(0, shape).view(Room)
+    written = index.setting(len(arrays))(room, numbers, *arrays, key=key, repeats=True)
     return equal(index.indexing(len(arrays))(written, *arrays, key=key), numbers)
 
 

@@ -16,6 +16,10 @@ from chainrule.errors import UnsupportedError
 IR_TYPE = {"f": REAL, "s": SINGLE, "i": WHOLE, "b": FLAG}
 
 
+class Room(np.ndarray[Any, Any]):
+    """An array whose numbers are written before they are read."""
+
+
 class Count(np.ndarray[Any, Any]):
     """Whole numbers evenly apart along each axis: machine code reads them off its loops."""
 
