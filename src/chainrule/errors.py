@@ -2,6 +2,7 @@
 
     ChainruleError
       ShapeError       (ValueError)           sizes that do not fit together
+        PlaceError     (IndexError)           a place that an array does not have
       DTypeError       (TypeError)            a dtype that has no gradient, or would lose digits
       TraceError       (TypeError)            a traced value where NumPy or Python cannot carry it
       UnsupportedError (NotImplementedError)  an operation without a gate, or a gate without a rule
@@ -26,6 +27,10 @@ class ChainruleError(Exception):
 
 class ShapeError(ChainruleError, ValueError):
     """Sizes that do not fit together."""
+
+
+class PlaceError(ShapeError, IndexError):
+    """A place that an array does not have; NumPy raises IndexError."""
 
 
 class DTypeError(ChainruleError, TypeError):

@@ -261,6 +261,26 @@ def test_adding_at_a_place_leaves_the_gradients_of_others_alone():
         assert (dx.tolist(), dw.tolist()) == ([5.0, 4.0, 4.0], [4.0, 4.0, 4.0])
 
 
+def test_picks_along_an_axis_add_up_in_one_gradient():
+    def f(x):
+        total = 0.0
+        for column in ([[0], [2]], [[1], [2]]):
+            total = total + np.sum(np.take_along_axis(x, np.array(column), 1) ** 2)
+        return total
+
+    code = printed(f, np.arange(6.0).reshape(2, 3))
+    assert code[code.index("    dx ="):] == """\
+    dx = np.zeros_like(x)                                         # (3)
+    np.add.at(dx, (np.arange(2)[:, None], np.array([[1], [2]])), t3)  # (3)
+    t4 = 2 * t1                                                   # (2)
+    dt1 = t4                                                      # (2)
+    np.add.at(dx, (np.arange(2)[:, None], np.array([[0], [2]])), t4)  # (1)
+    return total_2, dx
+"""
+    gradient = cr.grad(f)(np.arange(6, dtype=np.float32).reshape(2, 3))
+    assert gradient.tolist() == [[0, 2, 0], [0, 0, 20]] and gradient.dtype == np.float32
+
+
 REFUSED = [
     (lambda x: x[2], ShapeError, r"x\[2\] does not fit x of shape \[2, 3, 4\]: index 2 is out"),
     (lambda x: x[0, 0, 0, 0], ShapeError, "too many indices"),

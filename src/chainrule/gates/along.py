@@ -4,10 +4,11 @@
 |-----------------|---------------------------------|------------------------------------|
 | take            | x[:, i], or i of all numbers    | dout added up at the places picked |
 | take_along_axis | one pick per row                | dout added up at the places picked |
-| add_along_axis  | zeros, x added along one axis   | dout picked at the places          |
+| add_along_axis  | x, v added along one axis       | dout; v gets dout at the places    |
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -18,10 +19,10 @@ from chainrule.circuit.types import Type
 from chainrule.errors import ShapeError
 from chainrule.gates.batched import count_of, flat, shifted, spread
 from chainrule.gates.define import gate
-from chainrule.gates.index import ROWS, index_batch, indexing
+from chainrule.gates.index import ROWS, changed, index_batch, indexing
 from chainrule.gates.keys import ALL, dummy, encoded, only, picked
 from chainrule.gates.move import Bound, Shape, expand_dims, one_axis, ravel, reshape, shape_of
-from chainrule.gates.terms import AddedAt, Places
+from chainrule.gates.terms import AddedAt, Passed, Places
 
 _X = np.arange(12.0).reshape(3, 4) - 5
 
@@ -112,8 +113,7 @@ take_along_axis: Gate = gate(
     numpy=(np.take_along_axis,), bind=_bind_along,
     batch=lambda gate, many, x, i, axis: gate(*_both(many, x, i), axis=shifted(axis)),
     vjp=lambda dout, x, i, out, axis: (
-        lambda: add_along_axis(dout, i, axis=axis, shape=shape_of(x))
-        if prod(shape_of(dout)) else None, None,
+        lambda: AddedAt(Along(x, (axis,), (i,)), dout) if prod(shape_of(dout)) else None, None,
     ),
     words="adds {dout} up at the places taken from {x}; places never taken get 0",
     samples=((_X, _BEST), (_X, np.array([[1, 1, 0, 3], [0, 2, 2, 2], [1, 1, 1, 1]]))),
@@ -122,32 +122,56 @@ take_along_axis: Gate = gate(
 )
 
 
-def _added(x: Any, i: Any, axis: int, shape: Shape) -> Any:
-    """Zeros of a shape, with every number of x added at its place; in float64."""
-    places = np.take_along_axis(np.arange(prod(shape)).reshape(shape), i, axis)
-    total = np.bincount(np.ravel(places), np.ravel(x), prod(shape))
-    return total.astype(np.float64, copy=False).reshape(shape)  # of nothing it is of integers
+def _places_along(i: Any, axis: int, shape: Shape) -> Any:
+    """The key that picks from an array what take_along_axis does."""
+    others = [np.arange(n).reshape(n, *(1,) * len(shape[k + 1 :])) for k, n in enumerate(shape)]
+    return (*others[:axis], i, *others[axis + 1 :])
+
+
+def _add_along(x: Any, v: Any, i: Any, axis: int, shape: Shape) -> None:
+    np.add.at(x, _places_along(i, axis, shape), v)
 
 
 def _added_text(attrs: Mapping[str, Any], operands: Any) -> str:
     shape = attrs["shape"]
-    again = "" if len(shape) == 1 else f".reshape{shape}"
-    places = f"np.take_along_axis(np.arange({prod(shape)}){again}, {{i}}, {attrs['axis']})"
-    return f"np.bincount({places}.ravel(), np.ravel({{x}}), {prod(shape)}){again}"
+    others = [f"np.arange({n})" + f"[:{', None' * len(shape[k + 1 :])}]" * (k + 1 < len(shape))
+              for k, n in enumerate(shape)]
+    key = ", ".join((*others[: attrs["axis"]], "{i}", *others[attrs["axis"] + 1 :]))
+    return f"np.add.at({{x}}, {key if len(shape) == 1 else f'({key})'}, {{v}})"
 
 
+def _add_batch(
+    gate: Gate, many: Sequence[bool], x: Any, v: Any, i: Any, axis: int, shape: Shape
+) -> Any:
+    count = count_of(many, (x, v, i))
+    x, v = (spread(a, m, count) for a, m in zip((x, v), many, strict=False))
+    return gate(x, v, *_both(many[2:], i), axis=shifted(axis), shape=(count, *shape))
+
+
+# add_along_axis changes x where x is its to change; else it changes a copy.
 add_along_axis: Gate = gate(
-    "add_along_axis", "x i", family="scatter", symbol="[]+=",
-    evaluate=_added,
-    batch=lambda gate, many, x, i, axis, shape: gate(
-        spread(x, many[0], count_of(many, (x, i))), _both(many[1:], i)[0], axis=shifted(axis),
-        shape=(count_of(many, (x, i)), *shape),
+    "add_along_axis", "x v i", family="scatter", symbol="[]+=",
+    evaluate=changed(_add_along), change=_add_along, code="", statement=_added_text,
+    batch=_add_batch,
+    infer=lambda types, *, axis, shape: Type(types[0].shape, types[0].dtype),
+    vjp=lambda dout, x, v, i, out, axis, shape: (
+        lambda: Passed(dout), lambda: take_along_axis(dout, i, axis=axis), None,
     ),
-    infer=lambda types, *, axis, shape: Type(shape, np.dtype(np.float64)),  # bincount's
-    code=_added_text,
-    vjp=lambda dout, x, i, out, axis, shape: (
-        lambda: take_along_axis(dout, i, axis=axis), None,
-    ),
-    words="gives {x} what {dout} has at the places it was added to",
-    samples=((_X[:, :1], _BEST),), sample_attrs=({"axis": 1, "shape": (3, 4)},),
+    mask=lambda live, x, v, i, out, axis, shape: (live, None, None),
+    words="passes {dout} on to {x}, and gives {v} what {dout} has at the places added to",
+    samples=((_X, _X[:, :1], _BEST),), sample_attrs=({"axis": 1, "shape": (3, 4)},),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Along(Places):
+    """The places that take_along_axis picks; their key is the axis."""
+
+    def added(self, total: Any, dout: Any) -> Any:
+        """The total with dout added at the places, as an array of its own."""
+        (i,), (axis,) = self.arrays, self.key
+        return add_along_axis(total, dout, i, axis=axis, shape=shape_of(self.x))
+
+    def add(self, total: Any, dout: Any) -> None:
+        """Add dout at the places of an array, in place."""
+        _add_along(total, dout, self.arrays[0], self.key[0], shape_of(self.x))

@@ -248,7 +248,7 @@ def _add_text(attrs: Mapping[str, Any], operands: Any) -> str:
     return f"np.add.at({{x}}, {one}, {{v}})"
 
 
-def _changed(change: Callable[..., None]) -> Callable[..., Any]:
+def changed(change: Callable[..., None]) -> Callable[..., Any]:
     """The value of a gate that changes a copy of its first input."""
 
     def evaluate(x: Any, *rest: Any, **attrs: Any) -> Any:
@@ -316,7 +316,7 @@ def _writing(
     more = {} if repeats is None else {"repeats": repeats}
     return gate(
         f"{name}_{count}" if count else name, " ".join(("x", "v", *names_of_indices(count))),
-        family="scatter", symbol=symbol, evaluate=_changed(change), infer=_written_type,
+        family="scatter", symbol=symbol, evaluate=changed(change), infer=_written_type,
         code="", statement=statement, change=change, batch=_write_batch,
         samples=tuple((_X, v, *(ROWS, COLUMNS)[:count]) for v in samples),
         sample_attrs=tuple({"key": key, **more} for key in sample_attrs), **fields,
@@ -396,7 +396,7 @@ def _may_repeat(shape: Shape, arrays: Sequence[Any], found: Key, written: Any) -
     if not all(isinstance(a, np.ndarray) for a in arrays):
         parts = written if isinstance(written, tuple) else (written,)
         return not (len(parts) == 1 and parts[0].dtype.kind == "b")
-    places = _positions(arrays, found, shape)
+    places = _evaluate_index(np.arange(prod(shape)).reshape(shape), *arrays, key=found)
     return bool(np.unique(places).size != places.size)
 
 

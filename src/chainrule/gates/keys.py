@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.circuit.record import Gate
 from chainrule.circuit.types import Type
-from chainrule.errors import ShapeError, UnsupportedError
+from chainrule.errors import PlaceError, ShapeError, UnsupportedError
 from chainrule.gates.define import gate
 from chainrule.gates.move import Shape
 
@@ -62,15 +62,15 @@ def names_of_indices(count: int) -> tuple[str, ...]:
 
 
 def picked(pick: Callable[..., Any], x: Any, *how: Any, name: str) -> Any:
-    """What is picked, or ShapeError naming the shape."""
+    """What is picked, or PlaceError naming the shape."""
     try:
         return pick(x, *how)
     except IndexError as error:
         raise no_such_place(name, np.shape(x), error) from None
 
 
-def no_such_place(what: str, shape: Shape, error: IndexError) -> ShapeError:
-    return ShapeError(
+def no_such_place(what: str, shape: Shape, error: IndexError) -> PlaceError:
+    return PlaceError(
         f"{what} does not fit x of shape {list(shape)}: {error}\n"
         "  An axis of n numbers has places 0 to n - 1, and -n to -1 from its end."
     )

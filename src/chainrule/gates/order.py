@@ -3,7 +3,7 @@
 | gate            | out                              |
 |-----------------|----------------------------------|
 | argmax, argmin  | place of the largest or smallest |
-| argsort         | places that put an axis in order |
+| argsort         | places that put an axis in order, equal numbers as they stand |
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -72,9 +72,10 @@ def _bind_order(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, **o
 
 
 argsort = gate(
-    "argsort", "x", family="gather", evaluate=lambda x, axis: np.argsort(x, axis=axis),
+    "argsort", "x", family="gather",
+    evaluate=lambda x, axis: np.argsort(x, axis=axis, kind="stable"),
     infer=lambda types, *, axis: Type(types[0].shape, PLACE),
-    code=lambda attrs, operands: f"np.argsort({{x}}, axis={attrs['axis']})",
+    code=lambda attrs, operands: f"np.argsort({{x}}, axis={attrs['axis']}, kind='stable')",
     numpy=(np.argsort,), method="argsort", bind=_bind_order,
     batch=shifting("axis"),
     words="gives places, which are flat: nothing flows back",

@@ -255,7 +255,7 @@ def _compose(
     except (TypeError, ShapeError) as error:
         if where(frame) in str(error):
             raise
-        raised = ShapeError if isinstance(error, ShapeError) else UnsupportedError
+        raised = type(error) if isinstance(error, ShapeError) else UnsupportedError
         raise raised(f"np.{function.__name__}: {error}{where(frame)}") from None
     if given and isinstance(found, Traced):
         for row in range(before, found.wire):  # only the last stage has the variable's name
@@ -272,7 +272,7 @@ def call(gate: Gate, frame: Any, *args: Any, **kwargs: Any) -> Any:
             bound = gate.bind(*args, **kwargs)  # (operands, attrs), or another gate before them
             gate, operands, attrs = bound if len(bound) == 3 else (gate, *bound)
         except ShapeError as error:
-            raise ShapeError(f"{error}{where(frame)}") from None
+            raise type(error)(f"{error}{where(frame)}") from None
         except TypeError as error:
             raise UnsupportedError(f"{gate.name}: {error}{where(frame)}") from None
     return record(youngest(operands), gate, operands, attrs, frame)
@@ -337,7 +337,7 @@ def explained(
     try:
         gate.infer([TYPES[type_id(x)] for x in values], **attrs)
     except ShapeError as ours:
-        return ShapeError(f"{ours}{where(frame)}")
+        return type(ours)(f"{ours}{where(frame)}")
     except UnsupportedError:
         pass  # the error at hand says more
     return UnsupportedError(f"{gate.name}: {error}{where(frame)}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.circuit.record import BY_NAME, CONSTANT, INPUT, KINDS, Gate, attrs_key, kind_id
 from chainrule.circuit.types import type_id
-from chainrule.errors import ShapeError, UnsupportedError
+from chainrule.errors import PlaceError, ShapeError, UnsupportedError
 from chainrule.gates.index import bind_write
 from chainrule.trace.cells import (
     Cell,
@@ -105,7 +105,7 @@ def _write(target: Traced, key: Any, v: Any, frame: Any) -> None:
     try:
         gate, operands, attrs = bind_write(base, key, v)
     except ShapeError as error:
-        raise ShapeError(f"{error}{where(frame)}") from None
+        raise type(error)(f"{error}{where(frame)}") from None
     except TypeError as error:
         raise UnsupportedError(f"x[...] = v: {error}{where(frame)}") from None
     _record_write(trace, cell, gate, operands, attrs, frame)
@@ -272,7 +272,7 @@ def _picked(view: Any, key: Any, frame: Any) -> Any:
     try:
         return picked(view, key)
     except IndexError as error:
-        raise ShapeError(
+        raise PlaceError(
             f"a key does not fit the shape {list(view.shape)}: {error}{where(frame)}"
         ) from None
 
@@ -289,7 +289,7 @@ def _in_base(base: Any, view: Any, key: Any, v: Any, frame: Any) -> tuple[Any, A
     try:
         return v, arrays_of(base, view, tuple(plain(p) for p in parts))
     except IndexError as error:
-        raise ShapeError(
+        raise PlaceError(
             f"a key does not fit the shape {list(view.shape)}: {error}{where(frame)}"
         ) from None
 

@@ -16,7 +16,6 @@ from chainrule.backends.llvm.fuse import array_plan
 from chainrule.backends.llvm.nests import DTYPE_OF, ArrayPlan, Buffer, View, views_of
 from chainrule.backends.llvm.programs import Programs
 from chainrule.circuit.circuit import Circuit
-from chainrule.errors import ShapeError
 
 LONG = 50_000  # numbers read and written; above, other threads may run meanwhile
 
@@ -43,7 +42,7 @@ class CompiledArrays:
         self.text, self._code = self.program.text, self.program.code
         self.weak = [circuit.type_of(w).weak for w in circuit.outputs]
         self.boxes = [None] * len(self.weak)  # outputs are of their own class already
-        self._run = _runner(self.plan, self._code, self.weak)
+        self._run = runner(self.plan, self._code, self.weak)
 
     def __call__(self, *inputs: Any) -> list[Any]:
         """The outputs, as computed by the machine code."""
@@ -65,7 +64,8 @@ class CompiledArrays:
         return lambda *inputs: run(inputs, deliver)
 
 
-def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
+def runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
+    """A callable: inputs, deliver -> deliver(outputs). weak: which of them are Python's."""
     kinds = [x.kind for x in plan.inputs]
     is_array = [isinstance(x, Buffer) for x in plan.inputs]
     fixed = [ready(array, b.kind) for b, array in plan.constants]
@@ -103,11 +103,12 @@ def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
         arena = spare.pop() if spare else np.empty(size + 64, np.uint8)
         begin = -(-address(arena) // 64) * 64
         fault = core(pack(*given, *now), address(outputs), begin)
+        wrong = ctypes.c_int64.from_address(begin).value if fault else 0
         spare.append(arena)
         filled = enumerate(zip(makers, arrays, strict=True))
         result = deliver([m.result(outputs, slot, a) for slot, (m, a) in filled])
         if fault:  # after `deliver`, which may find that these are not the outputs wanted
-            raise ShapeError(plan.faults[fault - 1])
+            raise plan.faults[fault - 1].error(wrong)
         return result
 
     return run

@@ -16,11 +16,14 @@ def arranged(plan: ArrayPlan) -> ArrayPlan:
     arrays = [x for x in plan.inputs if isinstance(x, Buffer)]
     for slot, buffer in enumerate([*arrays, *(b for b, _ in plan.constants)]):
         buffer.place = slot
-    return replace(plan, arena=_arena(plan))
+    return replace(plan, arena=_arena(plan, ALIGNMENT if plan.faults else 0))
 
 
-def _arena(plan: ArrayPlan) -> int:
-    """Give places to the buffers in between, first fit; how many bytes that takes."""
+def _arena(plan: ArrayPlan, begin: int) -> int:
+    """Give places to the buffers in between, first fit; how many bytes that takes.
+
+    begin: bytes kept at the arena's beginning, for the index that is wrong at a fault.
+    """
     first: dict[Buffer, int] = {}
     last: dict[Buffer, int] = {}
     for at, item in enumerate(plan.items):
@@ -31,14 +34,13 @@ def _arena(plan: ArrayPlan) -> int:
     placed: list[Buffer] = []
     for buffer in waiting:
         beside = [b for b in placed if last[b] >= first[buffer]]
-        buffer.place = _gap(beside, buffer.bytes)
+        buffer.place = _gap(beside, buffer.bytes, begin)
         placed.append(buffer)
-    return max((b.place + b.bytes for b in placed), default=0)
+    return max((b.place + b.bytes for b in placed), default=begin)
 
 
-def _gap(beside: list[Buffer], size: int) -> int:
-    """The lowest place of a size that none of these overlaps."""
-    at = 0
+def _gap(beside: list[Buffer], size: int, at: int) -> int:
+    """The lowest place from `at` on, of a size, that none of these overlaps."""
     for other in sorted(beside, key=lambda b: b.place):
         if at + size <= other.place:
             break

@@ -10,9 +10,10 @@
 | x[key] = v, x[key] += v    | stores there, in x's memory where nobody needs x any more        |
 | concatenate, stack         | stores into parts of one buffer                                  |
 | cumsum                     | a scan                                                           |
+| argsort                    | a sort                                                           |
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -22,9 +23,11 @@ import numpy as np
 from chainrule.backends.llvm.buffers import arranged
 from chainrule.backends.llvm.contract import Contraction, as_matrices, contraction, is_for_blas
 from chainrule.backends.llvm.nests import (
+    COUNT,
     KIND_OF,
     ArrayPlan,
     Buffer,
+    Fault,
     Fold,
     Kernel,
     Load,
@@ -33,6 +36,7 @@ from chainrule.backends.llvm.nests import (
     Product,
     Scan,
     Shape,
+    Sort,
     Store,
     View,
     whole,
@@ -42,14 +46,18 @@ from chainrule.backends.llvm.plan import Step, known, names_of_wires, shortened
 from chainrule.backends.llvm.prepare import is_pick, is_write, prepared
 from chainrule.backends.llvm.schedule import Schedule, Wire
 from chainrule.backends.llvm.shapes import Table, moved, only_reshapes
+from chainrule.backends.llvm.sort import spare_size
 from chainrule.backends.llvm.trim import needed_items
-from chainrule.backends.llvm.values import Value
+from chainrule.backends.llvm.values import Count, Room, Value
 from chainrule.circuit.circuit import Circuit, Origin
-from chainrule.circuit.record import BY_NAME, CONSTANT, INPUT, Kind, gate_named
+from chainrule.circuit.record import CONSTANT, INPUT, Kind, gate_named
 from chainrule.circuit.types import Type, promote
 from chainrule.errors import UnsupportedError
+from chainrule.gates.along import add_along_axis
 from chainrule.gates.elementwise import divide, multiply, power
+from chainrule.gates.keys import key_text
 from chainrule.gates.move import alias, cast, stop_gradient
+from chainrule.gates.order import argsort
 from chainrule.gates.reduce import cumsum
 
 SAME = (alias, stop_gradient)
@@ -72,7 +80,7 @@ class _Planner:
         self.wires: list[Wire] = []
         self.holders: dict[Buffer, list[int]] = {}  # rows whose numbers a buffer of ours holds
         self.done: dict[Any, Wire] = {}
-        self.faults: list[str] = []
+        self.faults: list[Fault] = []
 
     def plan(self) -> ArrayPlan:
         """The whole plan; its buffers have no places yet."""
@@ -113,8 +121,6 @@ class _Planner:
         operands = [self.wires[w] for w in wires]
         if is_write(kind.gate):
             return self.written(kind, operands, row)
-        if kind.gate is BY_NAME["add_along_axis"]:
-            return self.added_along(kind, operands, row)
         key = (kind.gate.id, repr(kind.key), kind.type_id, *map(_identity, operands))
         if key not in self.done:
             self.done[key] = self.stage(kind, operands, [c.type_of(w) for w in wires], row)
@@ -132,8 +138,14 @@ class _Planner:
         kind = KIND_OF[t.dtype.name]
         if t.shape == ():
             return Wire((), kind, name, number=known(kind, value))
+        if isinstance(value, Room):
+            made = Wire(t.shape, kind, name)
+            return replace(made, view=self.schedule.room(made))
         if value.size and not any(value.strides):  # copies of one number, as a rule spread it
             return Wire(t.shape, kind, name, number=known(kind, value.flat[0]))
+        if isinstance(value, Count):
+            steps = _steps([s // value.itemsize for s in value.strides], t.shape)
+            return Wire(t.shape, kind, name, view=View(COUNT, t.shape, steps))
         return Wire(t.shape, kind, name, view=self.fixed(value, kind, name))
 
     def fixed(self, value: Any, kind: str, name: str) -> View:
@@ -149,6 +161,8 @@ class _Planner:
             return self.elementwise(kind, operands, name, origin, _precision(kind, types))
         if gate is cumsum:
             return self.scan(kind, operands[0], name)
+        if gate is argsort:
+            return self.order(kind, operands[0], name)
         if gate.family == "reduce":
             return self.fold(kind, operands[0], name)
         if gate.family == "contract":
@@ -278,6 +292,15 @@ class _Planner:
         wire.ready = self.schedule.append(made) + 1
         return wire
 
+    def order(self, kind: Kind, x: Wire, name: str) -> Wire:
+        """argsort, as loops of its own."""
+        wire = Wire(kind.type.shape, "i", name)
+        wire.view, view, axis = self.schedule.room(wire), self.schedule.view(x), kind.attrs["axis"]
+        size = spare_size(x.shape[axis])
+        spare = whole(Buffer(self.schedule.fresh(name), "i", size, "arena"), (size,))
+        wire.ready = self.schedule.append(Sort(view, wire.view, axis, spare)) + 1
+        return wire
+
     # ---- moves
 
     def move(self, kind: Kind, x: Wire, name: str) -> Wire:
@@ -349,7 +372,7 @@ class _Planner:
         p = self.schedule.place_after(shape, max(x.ready, *(w.ready for w in sources)))
         value = Value(out, self.schedule.fresh(name))
         start = View(view.buffer, shape, _steps(how.strides, shape), view.offset + how.offset)
-        picks, fault = self.picks(how, sources, p, shape), self.fault(kind, x, origin)
+        picks, fault = self.picks(how, sources, p, shape), self.fault(kind, how, x.shape, origin)
         self.schedule.nest(p).loads.append(Load(value, start, picks=picks, fault=fault))
         if shape == ():
             return self.single(p, value, name)
@@ -384,13 +407,13 @@ class _Planner:
         self.schedule.nest(p).folds.append(Fold(how, (value,), number, None))
         return Wire((), value.kind, name, ready=p + 1, number=number)
 
-    def fault(self, kind: Kind, x: Wire, origin: Origin | None) -> int:
-        """The number of a fault: an index out of range at this stage."""
-        self.faults.append(
-            f"{kind.gate.name}: an index is out of range for {x.name} of shape {list(x.shape)}"
-            + (f"\n  in {origin.function}, {origin}" if origin else "")
-        )
-        return len(self.faults)
+    def fault(self, kind: Kind, how: Picking | None, shape: Shape, origin: Origin | None) -> int:
+        """The number of a fault, an index out of range at this stage; one more for each index."""
+        first, key = len(self.faults) + 1, kind.attrs.get("key")
+        what = f"x[{key_text(key)}]".replace("{", "").replace("}", "") if key else kind.gate.name
+        where = f"\n  in {origin.function}, {origin}" if origin else ""
+        self.faults += [Fault(what, shape, pick.size, where) for pick in (how.picks if how else ())]
+        return first
 
     # ---- writes
 
@@ -399,30 +422,15 @@ class _Planner:
         x, v, *indices = operands
         name, origin = self.names[row], self.circuit.origin_of(row)
         wire = Wire(kind.type.shape, x.kind, name)
-        at = self.schedule.view(x)
-        if self.is_free(x, row):
-            wire.view, x.is_gone = at, True
+        if x.number is not None:
+            wire.view = self.schedule.view(replace(x, view=None))
+        elif self.is_free(x, row):
+            wire.view, x.is_gone = _placed(x), True
         else:
-            wire.view = _placed(self.schedule.copied(at, x))
-        read = gate_named(f"index_{len(indices)}" if indices else "index")
-        assert read is not None
-        key = kind.attrs["key"]
-        how = picking(
-            lambda *given: read.evaluate(*given, key=key), x.shape, [w.shape for w in indices]
-        )
-        fault = self.fault(kind, x, origin) if indices else 0
+            wire.view = _placed(self.schedule.copied(self.schedule.view(x), x))
+        how = picking(_reading(kind, len(indices)), x.shape, [w.shape for w in indices])
+        fault = self.fault(kind, how, x.shape, origin)
         return self.stored(wire, how, v, indices, fault, adds="add" in kind.gate.name)
-
-    def added_along(self, kind: Kind, operands: Sequence[Wire], row: int) -> Wire:
-        """Zeros, with numbers added at places along one axis."""
-        v, index = operands
-        wire = Wire(kind.type.shape, KIND_OF[kind.type.dtype.name], self.names[row])
-        zeros = replace(wire, number=Value(wire.kind, "", 0))
-        wire.view = self.schedule.view(zeros)
-        axis = kind.attrs["axis"]
-        how = picking(lambda x, i: np.take_along_axis(x, i, axis), wire.shape, [index.shape])
-        fault = self.fault(kind, wire, self.circuit.origin_of(row))
-        return self.stored(wire, how, v, [index], fault, adds=True)
 
     def stored(
         self, wire: Wire, how: Picking | None, v: Wire, indices: Sequence[Wire], fault: int, *,
@@ -458,6 +466,15 @@ class _Planner:
         return rows is not None and all(
             self.last_reader[r] <= row and self.wires[r].shape == x.shape for r in rows
         )
+
+
+def _reading(kind: Kind, count: int) -> Callable[..., Any]:
+    """What reads the places that a gate writes to."""
+    if kind.gate is add_along_axis:
+        return lambda x, i: np.take_along_axis(x, i, kind.attrs["axis"])
+    read = gate_named(f"index_{count}" if count else "index")
+    assert read is not None
+    return lambda *given: read.evaluate(*given, key=kind.attrs["key"])
 
 
 def _last_readers(circuit: Circuit) -> list[int]:

@@ -75,10 +75,12 @@ _LEAST = {"max": -(2**63), "min": 2**63 - 1}
 
 def identity(fold: Fold) -> Value:
     """What joins with any number to give that number."""
-    number = _IDENTITY[fold.how]
-    if fold.value.kind == "i":
-        number = _LEAST.get(fold.how, int(number) if math.isfinite(number) else 0)
-    return Value(fold.value.kind, "", number if fold.value.kind in "fs" else int(number))
+    kind, number = fold.value.kind, _IDENTITY[fold.how]
+    if kind == "i":
+        number = _LEAST.get(fold.how, number)
+    if kind == "b":
+        number = number > 0
+    return Value(kind, "", number if kind in "fs" else int(number))
 
 
 def join(w: Lines, how: str, kind: str, x: str, y: str) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.backends.llvm.lines import FLAG, REAL, SINGLE, WHOLE, Lines
-from chainrule.backends.llvm.nests import BYTES, Buffer, View
+from chainrule.backends.llvm.nests import BYTES, COUNT, Buffer, View
 from chainrule.backends.llvm.values import IR_TYPE, Value
 
 IN_MEMORY = {"f": REAL, "s": SINGLE, "i": WHOLE, "b": "i8"}
+NOWHERE = "null"  # the pointer of places that are no memory
 _SUFFIX = {"f": "f64", "s": "f32", "i": "i64", "b": "i8"}
 
 
@@ -33,14 +34,15 @@ class Memory:
     def place(self, w: Lines, view: View, places: Sequence[str]) -> Place:
         """Where a view stands at the places of the outer loops."""
         if not view.buffer.name:  # the target of a fold to a number
-            return Place("f", "null", "0", 0)
+            return Place("f", NOWHERE, "0", 0)
         offset = w.size(view.offset)
         for at, stride in zip(places, view.strides, strict=False):
             if stride:
                 moved = at if stride == 1 else w.line(f"mul nsw i64 {at}, {w.size(stride)}")
                 offset = moved if offset == "0" else w.line(f"add nsw i64 {offset}, {moved}")
         stride = view.strides[-1] if view.strides else 0
-        return Place(view.buffer.kind, self.pointers[view.buffer], offset, stride)
+        pointer = NOWHERE if view.buffer is COUNT else self.pointers[view.buffer]
+        return Place(view.buffer.kind, pointer, offset, stride)
 
     @contextmanager
     def moving(self, w: Lines, steps: Mapping[Buffer, int], count: int) -> Iterator[None]:
@@ -66,7 +68,9 @@ class Memory:
     # ---- one number
 
     def load_one(self, w: Lines, at: Place) -> str:
-        """The first number of a place."""
+        """The first number of a place; of those that count, how far it stands."""
+        if at.pointer == NOWHERE:
+            return at.offset
         t = IN_MEMORY[at.kind]
         pointer = w.line(f"getelementptr {t}, ptr {at.pointer}, i64 {at.offset}")
         value = w.line(f"load {t}, ptr {pointer}, align {BYTES[at.kind]}")
@@ -86,6 +90,8 @@ class Memory:
         """The numbers at a place of the innermost axis, one a lane."""
         if not w.lanes:
             return Value(at.kind, self.load_one(w, at))
+        if at.pointer == NOWHERE:
+            return Value(at.kind, self._indices(w, at, place))
         if at.stride == 1:
             made = self._load_side_by_side(w, at, place, mask)
         else:
@@ -124,8 +130,7 @@ class Memory:
         mask: str | None, fault: int,
     ) -> Value:
         """Numbers at places that whole numbers pick; one out of range is noted, and read as 0."""
-        index, wrong = self._picked_place(w, at, place, picks)
-        self._note(w, wrong, mask, fault)
+        index = self._picked_place(w, at, place, picks, mask, fault)
         if w.lanes:
             made = self._gather(w, at, index, mask)
             return Value(at.kind, _as_flags(w, made) if at.kind == "b" else made)
@@ -135,36 +140,47 @@ class Memory:
         self, w: Lines, at: Place, picks: Sequence[tuple[str, int, int]], fault: int
     ) -> Place:
         """The place of one number that whole numbers pick."""
-        index, wrong = self._picked_place(w, at, "0", picks)
-        self._note(w, wrong, None, fault)
+        index = self._picked_place(w, at, "0", picks, None, fault)
         return Place(at.kind, at.pointer, index, 0)
 
     def _picked_place(
-        self, w: Lines, at: Place, place: str, picks: Sequence[tuple[str, int, int]]
-    ) -> tuple[str, str]:
-        """How far from the buffer's begin, and a flag where an index is out of range."""
+        self, w: Lines, at: Place, place: str, picks: Sequence[tuple[str, int, int]],
+        mask: str | None, fault: int,
+    ) -> str:
+        """How far from the buffer's begin."""
         total = self._indices(w, at, place) if w.lanes else at.offset
-        wrong = ""
-        for name, stride, size in picks:
+        for k, (name, stride, size) in enumerate(picks):
             from_end = w.compare_whole("slt", name, 0)
             index = w.select_whole(from_end, w.whole("add", name, size), name)
             outside = w.compare_whole("uge", index, size)
-            wrong = w.flag("or", wrong, outside) if wrong else outside
+            self._note(w, outside, name, mask, fault + k)
             index = w.select_whole(outside, 0, index)
             total = w.whole("add", total, w.whole("mul", index, stride))
-        return total, wrong
+        return total
 
-    def _note(self, w: Lines, wrong: str, mask: str | None, fault: int) -> None:
-        """Remember the fault where a flag holds."""
+    def _note(self, w: Lines, wrong: str, index: str, mask: str | None, fault: int) -> None:
+        """Remember the first fault, and the first index for which the flag holds."""
         if mask is not None:
             wrong = w.flag("and", wrong, mask)
+        found, lanes = wrong, f"i{w.lanes}"
         if w.lanes:
-            t = w.many(FLAG)
-            w.intrinsics.add(f"declare {FLAG} @llvm.vector.reduce.or.v{w.lanes}i1({t})")
-            wrong = w.line(f"call {FLAG} @llvm.vector.reduce.or.v{w.lanes}i1({t} {wrong})")
-        before = w.line("load i32, ptr %.status, align 4")
-        now = w.line(f"select i1 {wrong}, i32 {fault}, i32 {before}")
-        w.text.append(f"  store i32 {now}, ptr %.status, align 4")
+            found = w.line(f"bitcast {w.many(FLAG)} {wrong} to {lanes}")
+            found = w.line(f"icmp ne {lanes} {found}, 0")
+        note, on = w.label("fault"), w.label("on")
+        w.text += [f"  br i1 {found}, label %{note}, label %{on}", f"{note}:"]
+        if w.lanes:
+            w.intrinsics.add(f"declare {lanes} @llvm.cttz.{lanes}({lanes}, i1)")
+            flags = w.line(f"bitcast {w.many(FLAG)} {wrong} to {lanes}")
+            lane = w.line(f"call {lanes} @llvm.cttz.{lanes}({lanes} {flags}, i1 true)")
+            index = w.line(f"extractelement {w.many(WHOLE)} {index}, {lanes} {lane}")
+        status = w.line("load i32, ptr %.status, align 4")
+        before = w.line(f"load {WHOLE}, ptr %.arena, align 8")
+        is_first = w.line(f"icmp eq i32 {status}, 0")
+        now = w.line(f"select i1 {is_first}, i32 {fault}, i32 {status}")
+        kept = w.line(f"select i1 {is_first}, {WHOLE} {index}, {WHOLE} {before}")
+        w.text += [f"  store i32 {now}, ptr %.status, align 4",
+                   f"  store {WHOLE} {kept}, ptr %.arena, align 8"]
+        w.text += [f"  br label %{on}", f"{on}:"]
 
     def store(self, w: Lines, at: Place, place: str, value: str, mask: str | None) -> None:
         """Set the numbers at a place of the innermost axis."""

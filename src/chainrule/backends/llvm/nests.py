@@ -17,9 +17,11 @@ import numpy as np
 
 from chainrule.backends.llvm.plan import Step
 from chainrule.backends.llvm.values import Value
+from chainrule.errors import PlaceError
+from chainrule.gates.keys import no_such_place
 
 Shape = tuple[int, ...]
-Role = Literal["input", "constant", "output", "arena"]
+Role = Literal["input", "constant", "output", "arena", "count"]
 BYTES = {"f": 8, "s": 4, "i": 8, "b": 1}
 KIND_OF = {"float64": "f", "float32": "s", "int64": "i", "bool": "b"}
 DTYPE_OF = {kind: np.dtype(name) for name, kind in KIND_OF.items()}
@@ -83,6 +85,7 @@ def whole(buffer: Buffer, shape: Shape) -> View:
     return View(buffer, shape, row_major(shape))
 
 
+COUNT = Buffer(".count", "i", 0, "count")  # holds 0, 1, 2 ... and takes no memory
 Pick = tuple[Value, int, int]  # an index; from one place to the next; how many places there are
 
 
@@ -100,7 +103,7 @@ class Load:
     table: Value | None = None
     filling: float = 0.0
     picks: tuple[Pick, ...] = ()
-    fault: int = 0  # what the program returns when an index is out of range
+    fault: int = 0  # what the program returns when the first index is out of range; 1 more: 2nd
 
     def __str__(self) -> str:
         if self.table is None:
@@ -232,7 +235,24 @@ class Scan:
         return f"scan {self.out} = {self.x} {way} axis {self.axis} of {list(self.x.shape)}"
 
 
-Item = Nest | Product | Kernel | Scan | Fetch | Step
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """Places along one axis of a view that put it in order; equal numbers stay in theirs."""
+
+    x: View
+    out: View
+    axis: int
+    spare: View  # room for keys and places
+
+    def views(self) -> list[View]:
+        """Every view it reads or writes."""
+        return [self.x, self.out, self.spare]
+
+    def __str__(self) -> str:
+        return f"sort {self.out} = {self.x} along axis {self.axis} of {list(self.x.shape)}"
+
+
+Item = Nest | Product | Kernel | Scan | Sort | Fetch | Step
 
 
 def views_of(item: Item) -> list[View]:
@@ -250,6 +270,21 @@ class Varying:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """What a program tells by its result: an index that has no place."""
+
+    what: str  # as it is written
+    shape: Shape  # of the array
+    size: int  # of the axis
+    where: str
+
+    def error(self, index: int) -> PlaceError:
+        """What to raise, as eager does."""
+        why = IndexError(f"index {index} is out of bounds for an axis of {self.size} numbers")
+        return PlaceError(f"{no_such_place(self.what, self.shape, why)}{self.where}")
+
+
+@dataclass(frozen=True, slots=True)
 class ArrayPlan:
     """Inputs, items in order, outputs; the memory they need. Sizes may depend on an extent n (see
     shared.py)."""
@@ -260,7 +295,7 @@ class ArrayPlan:
     items: tuple[Item, ...]
     outputs: tuple[Value | View, ...]
     arena: int  # bytes
-    faults: tuple[str, ...] = ()  # what each result of the program but 0 means
+    faults: tuple[Fault, ...] = ()  # what each result of the program but 0 means
     varying: Varying | None = None
 
     def __str__(self) -> str:

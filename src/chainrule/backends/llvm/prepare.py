@@ -7,23 +7,28 @@ taken: where(x > 0, x, 0) is Python's 0 at x = -1. Here each type follows from t
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from math import prod
 from typing import Any
 
+import numpy as np
+
 from chainrule.backends.llvm.elementwise import ROWS
+from chainrule.backends.llvm.values import Count, Room
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import NOTHING, Circuit, Origin
 from chainrule.circuit.record import BY_NAME, INPUT, KINDS, Gate, Kind, inferred_kind, kind_id
 from chainrule.circuit.types import Type, intern_type
 from chainrule.errors import UnsupportedError
-from chainrule.gates import move, reduce, stable
-from chainrule.gates.elementwise import exp, log
+from chainrule.gates import along, choose, index, keys, move, order, reduce, stable
+from chainrule.gates.elementwise import equal, exp, log, not_equal, where
 from chainrule.gates.handle import Handle
 
 NUMBERS = ("float64", "float32", "int64", "bool")
 # Gates of arrays that a plan takes as they are; all others decompose.
 FOLDS = (reduce.sum_, reduce.max_, reduce.min_, reduce.prod, reduce.any_, reduce.all_)
 PRODUCTS = tuple(BY_NAME[name] for name in ("matmul", "inner", "tensordot"))
-MOVES = tuple(BY_NAME[name] for name in ("diagonal", "diag", "add_along_axis"))
+MOVES = tuple(BY_NAME[name] for name in ("diagonal", "diag", "argsort"))
 
 
 def _shifted(x: Any, axis: Any) -> Any:
@@ -58,9 +63,34 @@ def _kron(x: Any, y: Any) -> Any:
     return move.reshape(product, shape=tuple(m * n for m, n in zip(first, second, strict=True)))
 
 
+def _first_place(best: Gate, x: Any, axis: int | None, keepdims: bool) -> Any:
+    """The first place along an axis where x is its largest or smallest number, or nan."""
+    if axis is None:
+        out = _first_place(best, move.ravel(x), 0, False)
+        return move.reshape(out, shape=(1,) * len(x.shape)) if keepdims else out
+    n = x.shape[axis]
+    is_best = choose.logical_or(equal(x, best(x, axis=(axis,), keepdims=True)), not_equal(x, x))
+    places = np.arange(n).view(Count).reshape(n, *(1,) * (len(x.shape) - axis - 1))
+    return reduce.min_(where(is_best, places, n), axis=(axis,), keepdims=keepdims)
+
+
+def _is_last(*arrays: Any, key: Any, shape: Any, picked: Any) -> Any:
+    """Each writes its number to its place; the last of a place finds its own there."""
+    numbers = np.arange(prod(picked)).view(Count).reshape(picked)
+    room = np.broadcast_to(0, shape).view(Room)
+    written = index.setting(len(arrays))(room, numbers, *arrays, key=key, repeats=True)
+    return equal(index.indexing(len(arrays))(written, *arrays, key=key), numbers)
+
+
+REFUSED: Mapping[Gate, str] = {
+    keys.nonzero: "\n  How many numbers x[mask] picks follows from the mask, and machine code has "
+    "fixed shapes.\n  Write np.where(mask, x, 0), which gives the same sums and gradients.",
+}
 # Formulas that stay within range, in place of the plain ones that explain a gate.
 FORMULAS: Mapping[Gate, Callable[..., Any]] = {
     stable.softmax: _softmax, stable.logsumexp: _logsumexp, stable.log_softmax: _log_softmax,
+    order.argmax: partial(_first_place, reduce.max_),
+    order.argmin: partial(_first_place, reduce.min_),
     BY_NAME["outer"]: _outer, BY_NAME["kron"]: _kron,
     BY_NAME["trace"]: lambda x, **attrs: reduce.sum_(
         BY_NAME["diagonal"](x, **attrs), axis=(len(x.shape) - 2,), keepdims=False
@@ -92,7 +122,9 @@ def is_pick(gate: Gate) -> bool:
 
 def is_write(gate: Gate) -> bool:
     """True for gates that write into an array at a key."""
-    return gate.family == "scatter" and gate.name.startswith(("index_add", "index_set"))
+    return gate.family == "scatter" and (
+        gate is along.add_along_axis or gate.name.startswith(("index_add", "index_set"))
+    )
 
 
 def _is_compound(gate: Gate) -> bool:
@@ -108,9 +140,11 @@ def _rebuilt(circuit: Circuit) -> Circuit:
     b = Builder(circuit.title)
     b.origins = list(circuit.origins)
     moved = [NOTHING] * len(circuit)
+    first: dict[Any, int] = {}  # origins of the first rows that pick at some places
     for row in range(len(circuit)):
+        origin = first.setdefault(_places(circuit, row), _root_origin(circuit, row))
         if live[row]:
-            b.origin = _root_origin(circuit, row)
+            b.origin = origin
             moved[row] = _moved_row(circuit, row, moved, b)
             if row in circuit.names:
                 b.names.setdefault(moved[row], circuit.names[row])
@@ -136,6 +170,16 @@ def _root_origin(circuit: Circuit, row: int) -> int:
     return code
 
 
+def _places(circuit: Circuit, row: int) -> Any:
+    """What is the same for rows that pick at the same places: one is at fault where all are, and
+    the user wrote the first. The row itself where none is picked."""
+    gate, operands = circuit.kind_of(row).gate, circuit.operands(row)
+    if gate.family not in ("gather", "scatter"):
+        return row
+    indices = operands[2:] if is_write(gate) else operands[1:] if is_pick(gate) else ()
+    return (circuit.type_of(operands[0]).shape, *indices) if indices else row
+
+
 def _moved_row(circuit: Circuit, row: int, moved: list[int], b: Builder) -> int:
     kind = circuit.kind_of(row)
     where = circuit.origin_of(row)
@@ -154,10 +198,12 @@ def _moved_row(circuit: Circuit, row: int, moved: list[int], b: Builder) -> int:
 
 def _decomposed(kind: Kind, operands: list[int], b: Builder, where: Origin | None) -> int:
     decompose = FORMULAS.get(kind.gate, kind.gate.decompose)
+    if kind.gate.name.startswith("is_last"):
+        decompose = _is_last
     if decompose is None:
         raise UnsupportedError(
             f"machine code has no instructions for {kind.gate.name}, and its record no "
-            f"decomposition{_at(where)}"
+            f"decomposition{_at(where)}" + REFUSED.get(kind.gate, "")
         )
     out = decompose(*(Handle(b, w) for w in operands), **kind.attrs)
     return out.wire if isinstance(out, Handle) else b.constant(out)

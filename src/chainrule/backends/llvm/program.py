@@ -4,9 +4,9 @@
 
 An input slot holds a number, or points to an array; so do those of arrays read from outside the
 function, which follow. An output slot takes a number, or points to the array to fill. Arrays are in
-row-major order without gaps. The result is 0, or the number of a fault (ArrayPlan.faults).
+row-major order without gaps. The result is 0, or the number of a fault (ArrayPlan.faults), with the
+index that is wrong where the arena begins.
 """
-
 
 from chainrule.backends.llvm.emit import CORE, definitions
 from chainrule.backends.llvm.kernel import emit_kernel
@@ -22,10 +22,12 @@ from chainrule.backends.llvm.nests import (
     Nest,
     Product,
     Scan,
+    Sort,
     View,
     views_of,
 )
 from chainrule.backends.llvm.scan import emit_scan
+from chainrule.backends.llvm.sort import emit_sort
 from chainrule.backends.llvm.table import numbers_of_table, sizes_of_table
 from chainrule.backends.llvm.values import IR_TYPE, Value
 
@@ -73,6 +75,8 @@ def _emit_item(w: Lines, item: Item, held: Held, memory: Memory) -> None:
         emit_kernel(w, item, memory)
     elif isinstance(item, Scan):
         emit_scan(w, item, memory)
+    elif isinstance(item, Sort):
+        emit_sort(w, item, memory)
     elif isinstance(item, Fetch):
         at = memory.place(w, item.view, ())
         held[item.value.name] = Value(at.kind, memory.load_one(w, at))

@@ -22,6 +22,7 @@ from chainrule.backends.llvm.nests import (
     Product,
     Scan,
     Shape,
+    Sort,
     Store,
     View,
     whole,
@@ -62,7 +63,7 @@ class Schedule:
     """Items in order, the steps before each, and what is loaded where."""
 
     def __init__(self) -> None:
-        self.items: list[Nest | Product | Kernel | Scan] = []
+        self.items: list[Nest | Product | Kernel | Scan | Sort] = []
         self.before: list[list[Step | Fetch]] = [[]]
         self.read_there: dict[Any, Value] = {}  # (item, what) -> its value in that nest
         self.count = 0
@@ -70,7 +71,7 @@ class Schedule:
     def __len__(self) -> int:
         return len(self.items)
 
-    def append(self, item: Nest | Product | Kernel | Scan) -> int:
+    def append(self, item: Nest | Product | Kernel | Scan | Sort) -> int:
         """One more item, after all others; its place."""
         self.items.append(item)
         self.before.append([])

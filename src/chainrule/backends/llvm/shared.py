@@ -189,6 +189,8 @@ class _Pairs:
 
     def buffer(self, x: Buffer, y: Buffer) -> Buffer:
         """One buffer for both, met here first or as before."""
+        if x is y:  # no memory: the places of an axis themselves
+            return x
         if x in self.buffers:
             other, common = self.buffers[x]
             if other is not y:

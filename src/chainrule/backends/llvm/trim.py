@@ -2,7 +2,17 @@
 
 from collections.abc import Sequence
 
-from chainrule.backends.llvm.nests import Buffer, Fetch, Item, Kernel, Nest, Product, Scan, View
+from chainrule.backends.llvm.nests import (
+    Buffer,
+    Fetch,
+    Item,
+    Kernel,
+    Nest,
+    Product,
+    Scan,
+    Sort,
+    View,
+)
 from chainrule.backends.llvm.values import Value
 
 
@@ -23,7 +33,7 @@ def _is_needed(item: Item, wanted: set[str], read: set[Buffer]) -> bool:
         _trim(item, wanted, read)
         read.update(x.view.buffer for x in item.loads)
         return bool(item.stores or item.folds)
-    if isinstance(item, Product | Kernel | Scan):
+    if isinstance(item, Product | Kernel | Scan | Sort):
         needed = item.out.buffer in read
         read.update(v.buffer for v in item.views() if needed)
         return needed

@@ -6,11 +6,22 @@ reals are "f" whatever their precision: the writer knows it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from chainrule.backends.llvm.lines import FLAG, REAL, SINGLE, WHOLE, Lines
 from chainrule.errors import UnsupportedError
 
 IR_TYPE = {"f": REAL, "s": SINGLE, "i": WHOLE, "b": FLAG}
+
+
+class Room(np.ndarray[Any, Any]):
+    """An array whose numbers are written before they are read."""
+
+
+class Count(np.ndarray[Any, Any]):
+    """Whole numbers evenly apart along each axis: machine code reads them off its loops."""
 
 
 @dataclass(frozen=True, slots=True)
