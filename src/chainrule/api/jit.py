@@ -141,9 +141,12 @@ class Jitted(Entered):
         inputs = [x for x in leaves if is_input(x)]
         if entry.run is not None:
             try:
-                return entry.run(*inputs)
+                result = entry.run(*inputs)
             except Elsewhere:
                 pass
+            else:
+                self._prefer(entry.compiled[0])
+                return result
         recorded, why = self._trace(entry, args, kwargs)
         if why is not None:
             return self._eagerly(entry, why, args, kwargs)
@@ -173,7 +176,7 @@ class Jitted(Entered):
         if why is not None:
             return None, why
         try:
-            self._keep(entry, recorded, args if not kwargs and _is_flat(args) else None)
+            self._keep(entry, recorded, None if kwargs else args)
         except UnsupportedError as error:
             return None, error
         return recorded, None
@@ -181,7 +184,7 @@ class Jitted(Entered):
     def _keep(
         self, entry: Paths, recorded: Recorded, given: tuple[Any, ...] | None
     ) -> None:
-        """Remember a way, or compile it when it was seen before; `given`, plain arguments."""
+        """Remember a way, or compile it when it was seen before. given: arguments by place."""
         outcomes = recorded.outcomes
         first = entry.firsts.get(outcomes)
         if first is None:
@@ -195,10 +198,7 @@ class Jitted(Entered):
         code = compiled(with_names(recorded.circuit, recorded.trace))
         deliver = _deliverer(recorded, code)
         count = len(code.boxes) - len(outcomes)
-        places = _places(recorded.spec.unflatten(_slots(recorded, code)))
-        direct = None if given is None or places is None else direct_entry(
-            code, given, places, outcomes
-        )
+        direct = None if given is None else _direct(code, given, recorded)
         run = code.delivering(guarded(deliver, outcomes, count))
         path = Path(outcomes, run, code, direct)
         entry.add(path)
@@ -280,7 +280,15 @@ def _signature(
             return leaves, None, UnsupportedError(
                 f"an argument is a {type(x).__name__}, whose contents may change between calls"
             )
-    return leaves, (spec, *((_leaf_key(x), None if is_input(x) else x) for x in leaves)), None
+    kinds = ((_leaf_key(x), None if is_input(x) else x) for x in leaves)
+    return leaves, (spec, _orders(given), *kinds), None
+
+
+def _orders(x: Any) -> Any:
+    """The order of the keys in all dicts, which a function may go by, and optree does not."""
+    if isinstance(x, dict):
+        return (*x, *map(_orders, x.values()))
+    return tuple(map(_orders, x)) if isinstance(x, list | tuple) else None
 
 
 def _is_flat(args: tuple[Any, ...]) -> bool:
@@ -343,12 +351,18 @@ def _fixed(x: Any) -> Any:
     return _Copied(x) if isinstance(x, np.ndarray) else x
 
 
-def _places(tree: Any) -> Any:
-    """Nested tuples of the places of outputs; None for anything else."""
-    if isinstance(tree, _Slot):
-        return tree.index
-    places = tuple(map(_places, tree)) if tree.__class__ is tuple else (None,)
-    return None if None in places else places
+def _direct(code: Compiled, given: tuple[Any, ...], recorded: Recorded) -> Entry | None:
+    """What lets calls enter the code; None where the arguments or the result are of other kinds."""
+    import optree
+
+    tree: Any = given
+    leaves, spec = optree.tree_flatten(tree, none_is_leaf=True)
+    places = [x.index if isinstance(x, _Slot) else None for x in _slots(recorded, code)]
+    if None in places or not all(map(is_input, leaves)):
+        return None
+    arguments: Any = spec.unflatten(range(len(leaves)))
+    result = recorded.spec.unflatten(places)
+    return direct_entry(code, leaves, arguments, result, recorded.outcomes)
 
 
 def _source(tree: Any) -> str | None:

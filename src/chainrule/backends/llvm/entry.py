@@ -16,7 +16,7 @@ from chainrule.backends.llvm.arrays import CompiledArrays, address, is_long, rea
 from chainrule.backends.llvm.buffers import ALIGNMENT
 from chainrule.backends.llvm.compiled import Compiled
 from chainrule.backends.llvm.nests import DTYPE_OF, ArrayPlan, Buffer, View
-from chainrule.backends.llvm.targets.forms import Form, Item, Tree
+from chainrule.backends.llvm.targets.forms import Form, Item, tree_of
 from chainrule.backends.llvm.targets.python_calls import Entered, Entry, enter, entry_of
 from chainrule.backends.llvm.targets.wrapper import ON_STACK
 from chainrule.backends.llvm.values import Value
@@ -25,23 +25,34 @@ __all__ = ["Entered", "Entry", "bound_entry", "direct_entry", "enter"]
 
 
 def direct_entry(
-    code: Compiled, given: Sequence[Any], tree: Tree, outcomes: Sequence[bool]
+    code: Compiled,
+    given: Sequence[Any],
+    arguments: Sequence[Any],
+    result: Any,
+    outcomes: Sequence[bool],
 ) -> Entry | None:
     """What lets calls `enter` the code directly; None where they cannot.
 
-    given: arguments the code was compiled for. tree: the result, nested tuples of places of
-    outputs. outcomes: what the outputs after them must be.
+    given: the inputs the code was compiled for. arguments, result: as they are nested, with places
+    of inputs and outputs in place of them. outcomes: what the outputs after them must be.
     """
+    keys: list[str] = []
+    *trees, tree = (tree_of(x, keys) for x in (*arguments, result))
+    if tree is None or None in trees:
+        return None
     count = len(code.plan.outputs) - len(outcomes)
     inputs = [_input(x, y) for x, y in zip(code.plan.inputs, given, strict=True)]
     outputs = [_output(x, w) for x, w in zip(code.plan.outputs[:count], code.weak, strict=False)]
-    form = Form(_all(inputs), _all(outputs), tree, len(outcomes))
+    form = Form(
+        _all(inputs), _all(outputs), tree, len(outcomes), nested=tuple(trees), keys=len(keys)
+    )
     is_whole = (len(form.inputs), len(form.outputs)) == (len(inputs), count)
     if not is_whole or not _are_flags(code.plan.outputs[count:]):
         return None
     block: dict[Any, int] = {"core": code.address}
-    alive: list[Any] = [code]
+    alive: list[Any] = [code, keys]
     block |= {("decision", k): int(x) for k, x in enumerate(outcomes)}
+    block |= {("key", k): id(x) for k, x in enumerate(keys)}
     if isinstance(code, CompiledArrays):
         form = _with_memory(form, code.plan)
         block |= _shapes("in", given) | _shapes("out", code.plan.outputs)
@@ -100,7 +111,8 @@ def _all(items: Sequence[Item | None]) -> tuple[Item, ...]:
 def _input(x: Value | Buffer, given: Any) -> Item | None:
     """What a wrapper takes for it; None where only the fallback does."""
     if isinstance(x, Value):
-        return Item("f") if x.kind == "f" and given.__class__ is float else None
+        is_number = x.kind == "f" and given.__class__ in (float, np.float64)
+        return Item("f", None, given.__class__ is float) if is_number else None
     is_ready = given.__class__ is np.ndarray and given.dtype is DTYPE_OF[x.kind]
     return Item(x.kind, given.ndim) if is_ready else None
 

@@ -2,7 +2,8 @@
 
     object     type 8
     float      object, value; numpy.float64 too
-    tuple      object, length, items
+    tuple      object, length, (from 3.14 on: hash,) items
+    list       object, length, address of the items
     ndarray    object, data, nd, dims, strides, base, descr, flags      (NumPy's public ABI)
 
 Generated calls are for the interpreters in ALLOWED, whose layouts were tried, and only where each
@@ -30,7 +31,9 @@ DEFAULT = "generated"
 HEAD = object.__basicsize__
 TYPE = 8
 FLOAT_VALUE = HEAD
+LENGTH = HEAD
 TUPLE_ITEMS = tuple.__basicsize__
+LIST_ITEMS = HEAD + 8
 DATA, ND, DIMS, DESCR, FLAGS = (HEAD + step for step in (0, 8, 16, 40, 48))
 VECTORCALL, ENTRY, FALLBACK = HEAD, HEAD + 8, HEAD + 16  # of a callable; see python_calls.py
 BLOCK = HEAD  # of its entry
@@ -61,16 +64,19 @@ def is_allowed() -> bool:
 
 @lru_cache(maxsize=1)
 def objects_hold() -> bool:
-    """True where floats and tuples lie as generated calls read and write them."""
+    """True where floats, tuples and lists lie as generated calls read and write them."""
     number, pair = 1234.5, (object(), object())
+    row, places = [*pair], [id(x) for x in pair]
     return (
         HEAD == 16
         and word(id(number) + TYPE) == id(float)
         and ctypes.c_double.from_address(id(number) + FLOAT_VALUE).value == number
         and float.__basicsize__ == FLOAT_VALUE + 8
         and word(id(pair) + TYPE) == id(tuple)
-        and word(id(pair) + TUPLE_ITEMS - 8) == 2
-        and [word(id(pair) + TUPLE_ITEMS + 8 * k) for k in (0, 1)] == [id(x) for x in pair]
+        and word(id(row) + TYPE) == id(list)
+        and [word(id(x) + LENGTH) for x in (pair, row, ())] == [2, 2, 0]
+        and [word(id(pair) + TUPLE_ITEMS + 8 * k) for k in (0, 1)] == places
+        and [word(word(id(row) + LIST_ITEMS) + 8 * k) for k in (0, 1)] == places
     )
 
 

@@ -3,25 +3,27 @@
     define ptr @wrapper(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames)
 
     take        self's entry, and its block if the block is for this wrapper
-    check       the number of arguments, and each one's type, dtype, flags, rank and shape
+    check       the number of arguments, and each one's type, dtype, flags, rank and shape; of
+                containers the length and the keys, and what is in them
     fill        the slots of the inputs; new arrays for the results
     run         the machine code; then its status, and the decisions it took
-    build       the results: floats, NumPy scalars, tuples
+    build       the results: floats, NumPy scalars, arrays, tuples, lists, dicts
     slow        anything unexpected: the fallback, a Python function, gets the arguments as given
 
 So it converts nothing, and raises only what a failed allocation set. A wrapper is shared by all
 functions of one form: what differs between them lies in a block of words that the entry holds.
 
-    block       wrapper, machine code, spare arena, addresses of fixed arrays, decisions,
+    block       wrapper, machine code, spare arena, addresses of fixed arrays, decisions, keys,
                 shapes of the inputs, shapes of the results
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from chainrule.backends.llvm.nests import DTYPE_OF
 from chainrule.backends.llvm.targets import layout
-from chainrule.backends.llvm.targets.c_api import CALLS, FLOAT64_NEW, declaration, symbol
-from chainrule.backends.llvm.targets.forms import Form, Tree
+from chainrule.backends.llvm.targets.c_api import CALLS, EQUAL, FLOAT64_NEW, declaration, symbol
+from chainrule.backends.llvm.targets.forms import Form, Keyed, Listed, Tree, items_of, kind_of
 
 NAME = "wrapper"
 COUNT_MASK = 2**63 - 1  # the top bit of nargsf says that args[-1] may be used
@@ -36,7 +38,8 @@ class _Writer:
     form: Form
     head: list[str] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
-    exits: list[str] = field(default_factory=list)
+    exits: dict[tuple[str, str], str] = field(default_factory=dict)  # (what to drop, then) -> where
+    off: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     owned: list[str] = field(default_factory=list)
     block: str = ""
@@ -82,20 +85,37 @@ class _Writer:
         if row.gives == "new":
             self.need(self.line(f"icmp ne ptr {made}, null"), "fail")
             self.owned.append(made)
+        if row.gives == "status":
+            self.need(self.equal("i32", made, 0), "fail")
         return made
+
+    def hold(self, x: str) -> None:
+        """One reference more."""
+        self.call("Py_IncRef", f"ptr {x}")
+        self.owned.append(x)
+
+    def drop(self, x: str) -> None:
+        """One reference less."""
+        self.owned.remove(x)
+        self.call("Py_DecRef", f"ptr {x}")
 
     def need(self, condition: str, otherwise: str = "slow") -> None:
         """Go on where the condition holds; else give back what is owned, and leave."""
         self.count += 1
-        here, there = f"on{self.count}", otherwise
-        if self.owned or otherwise == "fail":
-            there = f"off{self.count}"
-            drops = [f"  call void @{symbol('Py_DecRef')}(ptr {x})" for x in reversed(self.owned)]
-            self.used |= {"Py_DecRef"} if drops else set()
-            last = "ret ptr null" if otherwise == "fail" else "br label %slow"
-            self.exits += [f"{there}:", *drops, f"  {last}"]
-        self.do(f"br i1 {condition}, label %{here}, label %{there}, !prof !0")
-        self.text.append(f"{here}:")
+        there = self.exit(otherwise)
+        self.do(f"br i1 {condition}, label %on{self.count}, label %{there}, !prof !0")
+        self.text.append(f"on{self.count}:")
+
+    def exit(self, otherwise: str) -> str:
+        """Where what is owned is given back, the last first, each in a block of its own."""
+        there = otherwise
+        for x in self.owned:
+            if (x, there) not in self.exits:
+                self.exits[x, there] = f"off{len(self.exits)}"
+                drop = f"  call void @{symbol('Py_DecRef')}(ptr {x})"
+                self.off += [f"{self.exits[x, there]}:", drop, f"  br label %{there}"]
+            there = self.exits[x, there]
+        return there
 
     def equal(self, kind: str, x: str, y: str | int) -> str:
         """Whether two are the same."""
@@ -108,30 +128,35 @@ ALIGN = {"ptr": 8, "i64": 8, "double": 8, "i32": 4, "float": 4}
 def wrapper(form: Form) -> str:
     """The module of a form's wrapper."""
     w = _Writer(form)
-    _take_entry(w)
-    arguments = [w.load("ptr", "%args", 8 * k) for k in range(form.arguments)]
+    entry = _take_entry(w)
     given = w.room(len(form.inputs) + form.fixed or 1, "i64", 8)
     found = w.room(len(form.outputs) + form.decisions or 1, "i64", 8)
-    for k, x in enumerate(arguments):
-        (_give_array if form.inputs[k].is_array else _give_number)(w, k, x, given)
+    shared: list[str] = []  # arrays that other code may take out of their containers
+    for k, tree in enumerate(form.arguments):
+        arrays = _give(w, tree, w.load("ptr", "%args", 8 * k), given)
+        shared += [] if isinstance(tree, int) else arrays
+    held = [entry, *shared] if form.has_status or form.keys else []
+    for x in held:  # what follows may let other code run
+        w.hold(x)
     if form.is_bound:
         _give_bound(w, given, found)
     for k in range(form.fixed):
         pointer = w.load("ptr", w.block, form.places["fixed", k])
         w.store("ptr", pointer, given, 8 * (len(form.inputs) + k))
-    arrays = {} if form.is_bound else _new_arrays(w, found)
+    made = {} if form.is_bound else _new_arrays(w, found)
     _run(w, given, found)
     if form.is_bound:
         _fill_bound(w, found)
-    if form.has_status:
-        entry = w.owned.pop(0)
-        w.call("Py_DecRef", f"ptr {entry}")
-    result = _none(w) if form.is_bound else _build(w, form.tree, found, arrays)
+    for x in reversed(shared):
+        w.drop(x)
+    result = _none(w) if form.is_bound else _build(w, form.tree, found, made)
+    for x in held[:1]:
+        w.drop(x)
     w.do(f"ret ptr {result}")
     return _module(w)
 
 
-def _take_entry(w: _Writer) -> None:
+def _take_entry(w: _Writer) -> str:
     """Self's entry, checked to be for this wrapper, and called as the form wants it."""
     entry = w.load("ptr", "%self", layout.ENTRY)
     w.need(w.line(f"icmp ne ptr {entry}, null"))
@@ -139,14 +164,53 @@ def _take_entry(w: _Writer) -> None:
     w.need(w.equal("ptr", w.load("ptr", w.block, w.form.places["wrapper"]), f"@{NAME}"))
     w.need(w.equal("ptr", "%kwnames", "null"))
     count = w.line(f"and i64 %nargsf, {COUNT_MASK}")
-    w.need(w.equal("i64", count, w.form.arguments))
-    if w.form.has_status:  # the allocations below may let other code run
-        w.call("Py_IncRef", f"ptr {entry}")
-        w.owned.append(entry)
+    w.need(w.equal("i64", count, len(w.form.arguments)))
+    return entry
+
+
+def _give(w: _Writer, tree: Tree, x: str, given: str) -> list[str]:
+    """Check an argument and what is in it, and fill the slots of its inputs; its arrays."""
+    if isinstance(tree, int):
+        is_array = w.form.inputs[tree].is_array
+        (_give_array if is_array else _give_number)(w, tree, x, given)
+        return [x] if is_array else []
+    w.need(w.equal("ptr", w.load("ptr", x, layout.TYPE), f"@{symbol(kind_of(tree))}"))
+    inside = _values(w, tree, x) if isinstance(tree, Keyed) else _members(w, tree, x)
+    return [array for item, y in inside for array in _give(w, item, y, given)]
+
+
+def _members(w: _Writer, tree: Tree, x: str) -> Iterator[tuple[Tree, str]]:
+    """What is in a list or tuple of the right length."""
+    items = items_of(tree)
+    w.need(w.equal("i64", w.load("i64", x, layout.LENGTH), len(items)))
+    begin = layout.TUPLE_ITEMS
+    if isinstance(tree, Listed) and items:
+        x, begin = w.load("ptr", x, layout.LIST_ITEMS), 0
+    for k, item in enumerate(items):
+        yield item, w.load("ptr", x, begin + 8 * k)
+
+
+def _values(w: _Writer, tree: Keyed, x: str) -> Iterator[tuple[Tree, str]]:
+    """The values of a dict that has the right keys in the right order, and no more."""
+    room = w.room(3, "i64", 8)
+    position, key_at, value_at = (w.at(room, 8 * k) for k in range(3))
+    w.do(f"store i64 0, ptr {position}, align 8")
+    step = "PyDict_Next", *(f"ptr {y}" for y in (x, position, key_at, value_at))
+    for k, item in enumerate(tree.items):
+        w.need(w.line(f"icmp ne i32 {w.call(*step)}, 0"))
+        key = w.load("ptr", room, 8)
+        w.need(w.equal("ptr", w.load("ptr", key, layout.TYPE), f"@{symbol('str')}"))
+        wanted = w.load("ptr", w.block, w.form.places["key", tree.first + k])
+        is_same = w.call("PyUnicode_RichCompare", f"ptr {key}", f"ptr {wanted}", f"i32 {EQUAL}")
+        w.need(w.equal("ptr", is_same, f"@{symbol('True')}"))
+        w.drop(is_same)
+        yield item, w.load("ptr", room, 16)
+    w.need(w.equal("i32", w.call(*step), 0))
 
 
 def _give_number(w: _Writer, k: int, x: str, given: str) -> None:
-    w.need(w.equal("ptr", w.load("ptr", x, layout.TYPE), f"@{symbol('float')}"))
+    kind = w.form.inputs[k].python
+    w.need(w.equal("ptr", w.load("ptr", x, layout.TYPE), f"@{symbol(kind)}"))
     w.store("double", w.load("double", x, layout.FLOAT_VALUE), given, 8 * k)
 
 
@@ -195,7 +259,7 @@ def _none(w: _Writer) -> str:
 def _new_arrays(w: _Writer, found: str) -> dict[int, str]:
     """New arrays for the results, their memory in the slots of the outputs."""
     made = {}
-    for k, item in enumerate(w.form.outputs):
+    for k, item in reversed([*enumerate(w.form.outputs)]):  # the first is given away first
         if item.is_array:
             dims = w.at(w.block, w.form.places["out", k, 0])
             made[k] = w.call(
@@ -239,15 +303,31 @@ def _run_with_arena(w: _Writer, core: str, given: str, found: str) -> str:
 
 
 def _build(w: _Writer, tree: Tree, found: str, arrays: dict[int, str]) -> str:
-    """The result as a new reference, from the bottom up: a tuple is filled as soon as it is made,
-    with nothing called in between."""
+    """The result as a new reference, from the bottom up: a tuple or list is filled as soon as it
+    is made, with nothing called in between."""
     if isinstance(tree, int):
         return arrays[tree] if tree in arrays else _box(w, tree, found)
-    items = [_build(w, x, found, arrays) for x in tree]
-    made = w.call("PyTuple_New", f"i64 {len(items)}")
+    if isinstance(tree, Keyed):
+        return _build_dict(w, tree, found, arrays)
+    items = [_build(w, x, found, arrays) for x in items_of(tree)]
+    is_list = isinstance(tree, Listed)
+    made = w.call("PyList_New" if is_list else "PyTuple_New", f"i64 {len(items)}")
+    at, begin = made, layout.TUPLE_ITEMS
+    if is_list and items:
+        at, begin = w.load("ptr", made, layout.LIST_ITEMS), 0
     for place, x in enumerate(items):
-        w.store("ptr", x, made, layout.TUPLE_ITEMS + 8 * place)
+        w.store("ptr", x, at, begin + 8 * place)
         w.owned.remove(x)
+    return made
+
+
+def _build_dict(w: _Writer, tree: Keyed, found: str, arrays: dict[int, str]) -> str:
+    made = w.call("PyDict_New")
+    for k, item in enumerate(tree.items):
+        x = _build(w, item, found, arrays)
+        key = w.load("ptr", w.block, w.form.places["key", tree.first + k])
+        w.call("PyDict_SetItem", f"ptr {made}", f"ptr {key}", f"ptr {x}")
+        w.drop(x)
     return made
 
 
@@ -285,16 +365,19 @@ pass:
   ret ptr %passed
 gone:
   call void @{symbol('PyErr_SetString')}(ptr @{symbol('ReferenceError')}, ptr {gone})
+  br label %fail
+fail:
   ret ptr null"""
     used = w.used | {"Py_IncRef", "Py_DecRef", "PyObject_Vectorcall", "PyErr_SetString"}
-    objects = ["None", "float", "float64", "ndarray", "ReferenceError", *DTYPE_OF]
+    objects = ["None", "True", "float", "str", "tuple", "list", "dict", "float64", "ndarray",
+               "ReferenceError", *DTYPE_OF]
     return "\n".join([
         f"{gone} = private constant [{len(GONE)} x i8] c\"{GONE[:-1]}\\00\"",
         *(f"@{symbol(name)} = external global i8" for name in objects),
         *(declaration(name) for name in sorted(used)),
         '!0 = !{!"branch_weights", i32 1000, i32 1}',
         f"define ptr @{NAME}(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames) {{",
-        "entry:", *w.head, *w.text, slow, *w.exits, "}", "",
+        "entry:", *w.head, *w.text, slow, *w.off, "}", "",
     ])
 
 
