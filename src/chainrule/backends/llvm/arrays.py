@@ -44,6 +44,14 @@ class CompiledArrays:
         """The outputs, as computed by the machine code."""
         return self._run(inputs, list)  # type: ignore[no-any-return]  # a list
 
+    def fill(self, inputs: Sequence[Any], into: Sequence[Any]) -> list[Any]:
+        """The outputs, some of them in arrays of the caller; None stands for a new one.
+
+        An array of `into` is row-major, of its output's shape and dtype. Where it shares memory
+        with one that is read, overlap.may_replace has to allow it.
+        """
+        return self._run(inputs, list, into)  # type: ignore[no-any-return]  # a list
+
     @property
     def address(self) -> int:
         """Where the machine code begins."""
@@ -70,7 +78,10 @@ def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
     spare: list[Any] = []
 
     def run(
-        inputs: Sequence[Any], deliver: Callable[[Sequence[Any]], Any], _alive: Any = code
+        inputs: Sequence[Any],
+        deliver: Callable[[Sequence[Any]], Any],
+        into: Sequence[Any] = (None,) * count,
+        _alive: Any = code,
     ) -> Any:
         kept = [
             ready(x, k) if a else x for x, a, k in zip(inputs, is_array, kinds, strict=True)
@@ -78,13 +89,17 @@ def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
         given = [address(x) if a else x for x, a in zip(kept, is_array, strict=True)]
         outputs = np.empty(count, np.int64)
         arrays = []
-        for slot, maker in enumerate(makers):
-            arrays.append(maker.array())
+        for slot, (maker, there) in enumerate(zip(makers, into, strict=True)):
+            arrays.append(maker.array() if there is None else there)
             if arrays[-1] is not None:
                 outputs[slot] = address(arrays[-1])
         arena = spare.pop() if spare else np.empty(size + 64, np.uint8)
         begin = -(-address(arena) // 64) * 64
-        fault = core(pack(*given, *map(address, fixed)), address(outputs), begin)
+        slots = pack(*given, *map(address, fixed))
+        try:
+            fault = core(slots, address(outputs), begin)
+        except ctypes.ArgumentError:  # bytes and addresses are good: there was no room to pass them
+            raise MemoryError from None
         spare.append(arena)
         filled = enumerate(zip(makers, arrays, strict=True))
         result = deliver([m.result(outputs, slot, a) for slot, (m, a) in filled])
@@ -105,7 +120,7 @@ def ready(x: Any, kind: str) -> Any:
 
 def address(x: Any) -> int:
     """Where the numbers of an array begin."""
-    return int(x.__array_interface__["data"][0])
+    return int(x.ctypes.data)  # __array_interface__ takes no notice of memory that runs out
 
 
 def is_long(plan: ArrayPlan) -> bool:

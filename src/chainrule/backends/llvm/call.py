@@ -63,7 +63,10 @@ class CompiledNumbers:
 
         def run(*inputs: Any, _alive: Any = code) -> Any:
             out = buffer()
-            core(pack(*inputs), out)
+            try:
+                core(pack(*inputs), out)
+            except ctypes.ArgumentError:  # bytes are good: there was no room to pass them
+                raise MemoryError from None
             return deliver(unpack(out))
 
         return run

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 
 import numpy as np
 
-from chainrule.api.jit import Jitted, jit
+from chainrule.api.jit import Jitted, _leaf_key, jit
 from chainrule.backends.llvm.targets import cpu, python_calls
 from chainrule.backends.llvm.targets.proof import Unproved, prove
 from chainrule.errors import ShapeError
@@ -203,6 +203,24 @@ def nomemory(calls=1):
         assert_kept(before, held(cases))
     for case in cases:
         check(case)
+
+
+def plainly(calls=1):
+    """Machine code entered through ctypes, too, says that memory ran out, and holds out."""
+    cases = all_cases()[:4]
+    with scarce_memory() as left:
+        for jitted, args, wanted in cases:
+            jitted(*args)
+            run = jitted._entries[tuple(map(_leaf_key, args))].run
+            for n in range(100):
+                gc.collect()
+                try:
+                    left.value = n
+                    run(*args)
+                    left.value = -1
+                except (MemoryError, SystemError):  # the latter, where NumPy took no notice
+                    left.value = -1
+            assert_same(run(*args), wanted)
 
 
 def held(cases):
@@ -512,7 +530,7 @@ def mutants(calls=1):
 
 
 PARTS = {
-    f.__name__: f for f in (nomemory, million, threads, taken, interrupt, fork, shutdown, mutants)
+    f.__name__: f for f in (nomemory, plainly, million, threads, taken, interrupt, fork, shutdown, mutants)
 }
 
 if __name__ == "__main__":
