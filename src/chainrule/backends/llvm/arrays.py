@@ -14,8 +14,10 @@ import numpy as np
 from chainrule.backends.llvm.emit import CORE
 from chainrule.backends.llvm.fuse import array_plan
 from chainrule.backends.llvm.nests import DTYPE_OF, ArrayPlan, Buffer, View, views_of
+from chainrule.backends.llvm.overlap import may_replace
 from chainrule.backends.llvm.program import emit_program
 from chainrule.backends.llvm.targets import cpu
+from chainrule.backends.llvm.values import Value
 from chainrule.circuit.circuit import Circuit
 from chainrule.errors import ShapeError
 
@@ -29,7 +31,7 @@ class CompiledArrays:
     copied first.
     """
 
-    __slots__ = ("_code", "_run", "boxes", "level", "plan", "text", "weak")
+    __slots__ = ("_code", "_replaceable", "_run", "boxes", "level", "plan", "text", "weak")
 
     def __init__(self, circuit: Circuit, level: int = 1) -> None:
         self.level = level
@@ -38,6 +40,7 @@ class CompiledArrays:
         self._code = cpu.compile_text(self.text, level)
         self.weak = [circuit.type_of(w).weak for w in circuit.outputs]
         self.boxes = [None] * len(self.weak)  # outputs are of their own class already
+        self._replaceable: dict[tuple[int, int], bool] = {}
         self._run = _runner(self.plan, self._code, self.weak)
 
     def __call__(self, *inputs: Any) -> list[Any]:
@@ -48,9 +51,19 @@ class CompiledArrays:
         """The outputs, some of them in arrays of the caller; None stands for a new one.
 
         An array of `into` is row-major, of its output's shape and dtype. Where it shares memory
-        with one that is read, overlap.may_replace has to allow it.
+        with one that is read, `may_replace` has to allow it.
         """
         return self._run(inputs, list, into)  # type: ignore[no-any-return]  # a list
+
+    def may_replace(self, output: int, source: int) -> bool:
+        """True where an output may lie just where an array that is read does: an input, or, counted
+        after them, a constant."""
+        if (output, source) not in self._replaceable:
+            read = [*self.plan.inputs, *(buffer for buffer, _ in self.plan.constants)][source]
+            self._replaceable[output, source] = isinstance(read, Value) or may_replace(
+                self.plan, output, read
+            )
+        return self._replaceable[output, source]
 
     @property
     def address(self) -> int:
@@ -66,9 +79,11 @@ class CompiledArrays:
 def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
     kinds = [x.kind for x in plan.inputs]
     is_array = [isinstance(x, Buffer) for x in plan.inputs]
-    fixed = [ready(array, b.kind) for b, array in plan.constants]
+    constants = [(array, b.kind) for b, array in plan.constants]
+    held = [ready(*x) for x in constants]
+    begins, strays = [*map(address, held)], [k for k, x in enumerate(constants) if is_stray(*x)]
     slots = "".join("q" if a else _GIVEN[k] for a, k in zip(is_array, kinds, strict=True))
-    pack = struct.Struct("=" + slots + "q" * len(fixed)).pack
+    pack = struct.Struct("=" + slots + "q" * len(held)).pack
     makers = [_maker(x, w) for x, w in zip(plan.outputs, weak, strict=True)]
     count, size = len(makers), plan.arena
     make = ctypes.CFUNCTYPE if is_long(plan) else ctypes.PYFUNCTYPE
@@ -81,7 +96,7 @@ def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
         inputs: Sequence[Any],
         deliver: Callable[[Sequence[Any]], Any],
         into: Sequence[Any] = (None,) * count,
-        _alive: Any = code,
+        _alive: Any = (code, held),
     ) -> Any:
         kept = [
             ready(x, k) if a else x for x, a, k in zip(inputs, is_array, kinds, strict=True)
@@ -95,7 +110,9 @@ def _runner(plan: ArrayPlan, code: Any, weak: list[bool]) -> Callable[..., Any]:
                 outputs[slot] = address(arrays[-1])
         arena = spare.pop() if spare else np.empty(size + 64, np.uint8)
         begin = -(-address(arena) // 64) * 64
-        slots = pack(*given, *map(address, fixed))
+        copies = {k: ready(*constants[k]) for k in strays}
+        fixed = [address(copies[k]) if k in copies else x for k, x in enumerate(begins)]
+        slots = pack(*given, *fixed)
         try:
             fault = core(slots, address(outputs), begin)
         except ctypes.ArgumentError:  # bytes and addresses are good: there was no room to pass them
@@ -118,9 +135,17 @@ def ready(x: Any, kind: str) -> Any:
     return np.ascontiguousarray(x, DTYPE_OF[kind])
 
 
+def is_stray(x: Any, kind: str) -> bool:
+    """True for an array that is not read where it lies; what it holds is copied at each call."""
+    return x.size > 0 and not np.may_share_memory(ready(x, kind), x)
+
+
 def address(x: Any) -> int:
     """Where the numbers of an array begin."""
-    return int(x.ctypes.data)  # __array_interface__ takes no notice of memory that runs out
+    try:  # a sixth of the time of what follows
+        return ctypes.addressof(ctypes.c_char.from_buffer(x))
+    except (TypeError, ValueError, BufferError):  # read-only, empty, or with gaps
+        return int(x.ctypes.data)  # __array_interface__ takes no notice of memory that runs out
 
 
 def is_long(plan: ArrayPlan) -> bool:

@@ -530,7 +530,8 @@ def mutants(calls=1):
 
 
 PARTS = {
-    f.__name__: f for f in (nomemory, plainly, million, threads, taken, interrupt, fork, shutdown, mutants)
+    f.__name__: f
+    for f in (nomemory, plainly, million, threads, taken, interrupt, fork, shutdown, mutants)
 }
 
 if __name__ == "__main__":

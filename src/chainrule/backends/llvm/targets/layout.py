@@ -23,7 +23,10 @@ import numpy as np
 from chainrule.backends.llvm.targets.c_api import array_table
 from chainrule.errors import InputError
 
-ALLOWED = {"versions": ((3, 11), (3, 12), (3, 13), (3, 14)), "machines": ("x86_64",), "systems": ("linux",)}
+ALLOWED = {
+    "versions": ((3, 11), (3, 12), (3, 13), (3, 14)), "machines": ("x86_64",),
+    "systems": ("linux",),
+}
 NUMPY_ABI = 0x2000000
 PATHS = ("plain", "generated")
 DEFAULT = "generated"
