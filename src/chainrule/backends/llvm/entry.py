@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.backends.llvm.arrays import CompiledArrays, address, is_long, ready
+from chainrule.backends.llvm.arrays import CompiledArrays, address, is_long, is_stray, ready
 from chainrule.backends.llvm.buffers import ALIGNMENT
 from chainrule.backends.llvm.compiled import Compiled
 from chainrule.backends.llvm.nests import DTYPE_OF, ArrayPlan, Buffer, View
@@ -47,7 +47,7 @@ def direct_entry(
         _all(inputs), _all(outputs), tree, len(outcomes), nested=tuple(trees), keys=len(keys)
     )
     is_whole = (len(form.inputs), len(form.outputs)) == (len(inputs), count)
-    if not is_whole or not _are_flags(code.plan.outputs[count:]):
+    if not is_whole or not _are_flags(code.plan.outputs[count:]) or _has_strays(code):
         return None
     block: dict[Any, int] = {"core": code.address}
     alive: list[Any] = [code, keys]
@@ -67,7 +67,8 @@ def bound_entry(
     cannot. A number's array has no axes."""
     count, split = len(outputs), len(inputs)
     ends = (*code.plan.inputs, *code.plan.outputs[:count])
-    if len(code.plan.outputs) != count + len(outcomes) or not _are_flags(code.plan.outputs[count:]):
+    decisions = code.plan.outputs[count:]
+    if len(decisions) != len(outcomes) or not _are_flags(decisions) or _has_strays(code):
         return None
     if not all(_fits(x, y) for x, y in zip(ends, (*inputs, *outputs), strict=True)):
         return None
@@ -86,6 +87,13 @@ def bound_entry(
         form = _with_memory(form, code.plan)
         block |= _addresses(form, code.plan, alive)
     return entry_of(form, block, alive)
+
+
+def _has_strays(code: Compiled) -> bool:
+    """True where an array from outside the function has to be copied at each call."""
+    return isinstance(code, CompiledArrays) and any(
+        is_stray(array, buffer.kind) for buffer, array in code.plan.constants
+    )
 
 
 def _fits(x: Value | Buffer | View, array: Any) -> bool:

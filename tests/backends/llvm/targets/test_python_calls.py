@@ -191,6 +191,15 @@ def test_arrays_from_outside_are_read_at_each_call():
     assert run(np.ones(3)).tolist() == [0.0, 10.0, 2.0]
 
 
+@pytest.mark.parametrize("view", [lambda t: t[::-1], lambda t: t[::2], lambda t: t.astype(">f8")])
+def test_arrays_from_outside_with_gaps_are_read_at_each_call(view):
+    table = np.arange(4.0)
+    outside = view(table)
+    run = warmed(lambda x: x * outside, np.ones(len(outside)))
+    outside[1] = 10.0
+    assert run(np.ones(len(outside))).tolist() == outside.tolist()
+
+
 def test_more_room_than_the_stack_has(way):
     x = np.linspace(0.0, 1.0, 30_000).reshape(100, 300)
     run = warmed(lambda x: np.sum((x @ x.T) @ x, axis=0), x)
