@@ -8,8 +8,9 @@ A signature is the nesting of the arguments, the type of each real number in the
 everything else (None, bool, str, ...); for arrays their shape and dtype. Each way through the
 function's decisions is compiled by itself (see paths.py). What the trace cannot hold, such as
 `range(int(x))`, is never compiled in silence: the function then runs as it stands, and one warning
-says why and where. Arrays read from outside the function are read at each call; numbers read from
-there are compiled in, as they were.
+says why and where. A gate without instructions is called in Python between parts of machine code,
+which a warning says, too. Arrays read from outside the function are read at each call; numbers read
+from there are compiled in, as they were.
 """
 
 import sys
@@ -47,6 +48,7 @@ from chainrule.api.recorded import (
 from chainrule.api.results import Slot, deliverer, slots_of
 from chainrule.backends.llvm.compiled import Compiled, compiled
 from chainrule.backends.llvm.entry import Entered, Entry, direct_entry, enter
+from chainrule.backends.llvm.host import CompiledParts, Unlike
 from chainrule.errors import ChainruleWarning, InputError, TraceError, UnsupportedError
 from chainrule.trace.names import with_names
 from chainrule.trace.traced import Traced
@@ -84,7 +86,7 @@ class Jitted(Entered):
             if entry is not None and entry.run is not None:
                 try:
                     result = entry.run(*args)
-                except Elsewhere:
+                except (Elsewhere, Unlike):
                     pass
                 else:
                     self._prefer(entry.compiled[0])
@@ -185,6 +187,8 @@ class Jitted(Entered):
                 result = entry.run(*inputs)
             except Elsewhere:
                 pass
+            except Unlike as error:
+                return self._eagerly(entry, error, args, kwargs)
             else:
                 self._prefer(entry.compiled[0])
                 return result
@@ -236,7 +240,10 @@ class Jitted(Entered):
             entry.firsts[outcomes] = recorded
             return
         check_same(first, recorded, self._name)
-        code = compiled(with_names(recorded.circuit, recorded.trace))
+        # a decision that turns out otherwise may make an earlier part or call go wrong
+        code = compiled(with_names(recorded.circuit, recorded.trace), whole=bool(outcomes))
+        if isinstance(code, CompiledParts):
+            self._say(f"jit({self._name}) calls Python between its machine code: {code.calls}")
         slots, count = slots_of(recorded, code), len(code.boxes) - len(outcomes)
         run = code.delivering(guarded(deliverer(recorded.spec, slots), outcomes, count))
         direct = None
@@ -264,11 +271,14 @@ class Jitted(Entered):
         if entry is not None:
             entry.is_eager = True
             entry.firsts.clear()
-        text = f"jit({self._name}) runs as plain Python, not as machine code:\n  {why}"
+        self._say(f"jit({self._name}) runs as plain Python, not as machine code:\n  {why}")
+        return result
+
+    def _say(self, text: str) -> None:
+        """A warning at the line that called; once."""
         if text not in self._said:
             self._said.add(text)
             warnings.warn(text, ChainruleWarning, stacklevel=_callers_level())
-        return result
 
 
 def jit(f: Callable[..., Any], donate: int | Sequence[int] = ()) -> Jitted:

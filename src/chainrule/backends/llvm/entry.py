@@ -15,6 +15,7 @@ import numpy as np
 from chainrule.backends.llvm.arrays import CompiledArrays, address, is_long, is_stray, ready
 from chainrule.backends.llvm.buffers import ALIGNMENT
 from chainrule.backends.llvm.compiled import Compiled
+from chainrule.backends.llvm.host import CompiledParts
 from chainrule.backends.llvm.nests import DTYPE_OF, ArrayPlan, Buffer, View
 from chainrule.backends.llvm.targets.forms import Form, Item, tree_of
 from chainrule.backends.llvm.targets.python_calls import Entered, Entry, enter, entry_of
@@ -36,6 +37,8 @@ def direct_entry(
     given: the inputs the code was compiled for. arguments, result: as they are nested, with places
     of inputs and outputs in place of them. outcomes: what the outputs after them must be.
     """
+    if isinstance(code, CompiledParts):
+        return None
     keys: list[str] = []
     *trees, tree = (tree_of(x, keys) for x in (*arguments, result))
     if tree is None or None in trees:
@@ -65,6 +68,8 @@ def bound_entry(
 ) -> Entry | None:
     """What lets calls without arguments enter the code, between these arrays; None where they
     cannot. A number's array has no axes."""
+    if isinstance(code, CompiledParts):
+        return None
     count, split = len(outputs), len(inputs)
     ends = (*code.plan.inputs, *code.plan.outputs[:count])
     decisions = code.plan.outputs[count:]
