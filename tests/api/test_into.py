@@ -5,7 +5,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.api.into import places
-from chainrule.api.jit import jit
+from chainrule.api.jit import Jitted, Plain, jit
 from chainrule.backends.llvm.targets import python_calls
 from chainrule.errors import InputError, ShapeError
 
@@ -271,6 +271,48 @@ def test_a_donated_array_that_is_another_argument_as_well():
         x = np.array([1.0, 2.0, 4.0])
         assert f(x, x) is x
         assert x.tolist() == [-1.0, 1.0, 3.5]
+
+
+@pytest.mark.parametrize("apart", [0, 1, N - 1, N, N + 1, 2 * N])
+def test_donated_arrays_that_overlap_with_others(apart, way):
+    step = jit(lambda p, y: {"x": p["x"] - 0.5 * y}, donate=0)
+    memory = np.cos(np.arange(4.0 * N))
+    for first, second in ((0, 3 * N), (0, 3 * N), (0, apart), (apart, 0), (0, 3 * N)):
+        x, y = memory[first : first + N], memory[second : second + N]
+        wanted = x - 0.5 * y
+        assert step({"x": x}, y)["x"] is x
+        np.testing.assert_allclose(x, wanted, rtol=1e-12)
+    assert type(step) is (Jitted if way else Plain)
+
+
+def test_donated_arrays_beside_one_from_outside():
+    table = np.cos(np.arange(3.0 * N))
+    outside = table[N : 2 * N]
+    step = jit(lambda x: x * outside, donate=0)
+    for begin in (0, 0, 2 * N, N - 1, N + 1, N, 0):
+        x = table[begin : begin + N]
+        wanted = x * outside
+        assert step(x) is x
+        np.testing.assert_allclose(x, wanted, rtol=1e-12)
+
+
+def test_what_is_donated_to_a_generated_call_may_not_be_read_only():
+    step, w, g = jit(sgd, donate=0), np.ones(3), np.ones(3)
+    step(w, g), step(w, g), step(w, g)
+    w.flags.writeable = False
+    with pytest.raises(InputError, match="argument 0 is donated, but read-only"):
+        step(w, g)
+    assert w.tolist() == pytest.approx([0.7] * 3)
+    assert step(np.ones(6)[::2], g).tolist() == pytest.approx([0.9] * 3)
+
+
+def test_the_same_array_twice_at_the_call_that_compiles():
+    f, x = jit(lambda x, y: (np.sum(x), y * 2), donate=1), np.ones(3)
+    f(x, x), f(x, x)
+    for _ in range(3):
+        x, y = np.ones(3), np.ones(3)
+        assert f(x, y)[1] is y
+        assert (x.tolist(), y.tolist()) == ([1.0] * 3, [2.0] * 3)
 
 
 def test_a_way_by_decisions_takes_donated_arrays_too():

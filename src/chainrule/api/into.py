@@ -20,6 +20,7 @@ import numpy as np
 from chainrule.api.paths import Like, Path
 from chainrule.api.results import Copied, Slot
 from chainrule.backends.llvm.arrays import CompiledArrays, address
+from chainrule.backends.llvm.compiled import Compiled
 from chainrule.backends.llvm.nests import ArrayPlan
 from chainrule.errors import InputError
 
@@ -139,6 +140,33 @@ def _ends(x: Any) -> tuple[int, int]:
         return np.lib.array_utils.byte_bounds(x)
     begin = address(x)
     return begin, begin + x.nbytes
+
+
+def written_over(
+    code: Compiled, args: Sequence[Any], donated: Sequence[int], slots: Sequence[Any],
+    likes: Sequence[Like | None],
+) -> list[tuple[int, int]] | None:
+    """Outputs, each with the input whose array it takes, where machine code may write all of them
+    directly; None where it may not."""
+    import optree
+
+    if not donated:
+        return []
+    if not isinstance(code, CompiledArrays):
+        return None
+    targets = targets_among(args, donated, likes)
+    leaves = [optree.tree_leaves(x, none_is_leaf=True) for x in args]
+    begins = [sum(map(len, leaves[:k])) for k in range(len(args))]
+    places = {id(x): begins[k] + at for k in donated for at, x in enumerate(leaves[k])}
+    pairs = []
+    for slot, x in zip(slots, targets, strict=True):
+        if x is None:
+            continue
+        source = places[id(x)]
+        if not isinstance(slot, Slot) or not code.may_replace(slot.index, source):
+            return None
+        pairs.append((slot.index, source))
+    return pairs
 
 
 # ---- how it gets there

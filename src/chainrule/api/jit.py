@@ -33,6 +33,7 @@ from chainrule.api.into import (
     takes_out,
     targets_among,
     targets_in,
+    written_over,
 )
 from chainrule.api.paths import PATHS, Elsewhere, Like, Path, Paths, guarded, like
 from chainrule.api.recorded import (
@@ -168,6 +169,7 @@ class Jitted(Entered):
         if path is not None:
             inputs = [x for x in leaves if is_input(x)]
             found = computed_into(path, inputs, targets(path.spec, path.likes))
+            self._prefer(path)
             return path.spec.unflatten(found)
         result, spec = optree.tree_flatten(self._call(args, kwargs), none_is_leaf=True)
         return spec.unflatten(delivered(result, targets(spec, [*map(like, result)])))
@@ -247,9 +249,11 @@ class Jitted(Entered):
         slots, count = slots_of(recorded, code), len(code.boxes) - len(outcomes)
         run = code.delivering(guarded(deliverer(recorded.spec, slots), outcomes, count))
         direct = None
-        if given is not None and not self._donate:
-            direct = _direct(code, given, recorded, slots)
         likes = tuple(map(like, recorded.leaves))
+        if given is not None:
+            over = written_over(code, given, self._donate, slots, likes)
+            if over is not None and not (over and outcomes):
+                direct = _direct(code, given, recorded, slots, over)
         path = Path(outcomes, run, code, recorded.spec, slots, likes, direct)
         entry.add(path)
         entry.firsts.pop(outcomes, None)
@@ -363,7 +367,11 @@ def _leaf_key(x: Any) -> Any:
 
 
 def _direct(
-    code: Compiled, given: tuple[Any, ...], recorded: Recorded, slots: Sequence[Any]
+    code: Compiled,
+    given: tuple[Any, ...],
+    recorded: Recorded,
+    slots: Sequence[Any],
+    over: Sequence[tuple[int, int]],
 ) -> Entry | None:
     """What lets calls enter the code; None where the arguments or the result are of other kinds."""
     import optree
@@ -375,4 +383,4 @@ def _direct(
         return None
     arguments: Any = spec.unflatten(range(len(leaves)))
     result = recorded.spec.unflatten(places)
-    return direct_entry(code, leaves, arguments, result, recorded.outcomes)
+    return direct_entry(code, leaves, arguments, result, recorded.outcomes, over)

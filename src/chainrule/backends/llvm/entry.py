@@ -31,11 +31,13 @@ def direct_entry(
     arguments: Sequence[Any],
     result: Any,
     outcomes: Sequence[bool],
+    over: Sequence[tuple[int, int]] = (),
 ) -> Entry | None:
     """What lets calls `enter` the code directly; None where they cannot.
 
     given: the inputs the code was compiled for. arguments, result: as they are nested, with places
-    of inputs and outputs in place of them. outcomes: what the outputs after them must be.
+    of inputs and outputs in place of them. outcomes: what the outputs after them must be. over:
+    outputs, each with the input whose array it is written over and returned in; the code may.
     """
     if isinstance(code, CompiledParts):
         return None
@@ -47,7 +49,8 @@ def direct_entry(
     inputs = [_input(x, y) for x, y in zip(code.plan.inputs, given, strict=True)]
     outputs = [_output(x, w) for x, w in zip(code.plan.outputs[:count], code.weak, strict=False)]
     form = Form(
-        _all(inputs), _all(outputs), tree, len(outcomes), nested=tuple(trees), keys=len(keys)
+        _all(inputs), _all(outputs), tree, len(outcomes), nested=tuple(trees), keys=len(keys),
+        over=tuple(over),
     )
     is_whole = (len(form.inputs), len(form.outputs)) == (len(inputs), count)
     if not is_whole or not _are_flags(code.plan.outputs[count:]) or _has_strays(code):
@@ -59,6 +62,10 @@ def direct_entry(
     if isinstance(code, CompiledArrays):
         form = _with_memory(form, code.plan)
         block |= _shapes("in", given) | _shapes("out", code.plan.outputs)
+        constants = [x for _, x in code.plan.constants]
+        block |= {("bytes", k): getattr(x, "nbytes", 0) for k, x in enumerate(given)}
+        block |= {("bytes", len(given) + k): x.nbytes for k, x in enumerate(constants)}
+        block |= {("over", k): 1 for _, k in over}
         block |= _addresses(form, code.plan, alive)
     return entry_of(form, block, alive)
 

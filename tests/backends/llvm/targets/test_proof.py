@@ -34,6 +34,10 @@ FORMS = {
         (REAL, REAL), (REAL, REAL), Listed((Keyed(3, (0,)), 1)), nested=(Keyed(0, (1, 0)), ()),
         keys=4, decisions=1,
     ),
+    "written over": Form(
+        (MATRIX, REAL, SINGLES, MATRIX), (SCALAR, SINGLES, MATRIX), (0, (2, Listed((1,)))), fixed=1,
+        arena=64, has_status=True, nested=(0, 1, (2,), 3), over=((2, 3), (1, 2)),
+    ),
     "bound numbers": Form((REAL, REAL), (REAL, REAL), None, is_bound=True),
 }
 forms = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)

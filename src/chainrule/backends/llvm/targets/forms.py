@@ -56,6 +56,7 @@ class Form:
     is_bound: bool = False  # no arguments: the block has the addresses of inputs and outputs
     nested: tuple[Tree, ...] | None = None  # the arguments; None: each is an input
     keys: int = 0  # of all dicts in the arguments and the result
+    over: tuple[tuple[int, int], ...] = ()  # (output, input): that array, written over, is it
 
     @cached_property
     def places(self) -> dict[Any, int]:
@@ -64,12 +65,19 @@ class Form:
         keys += [("fixed", k) for k in range(self.fixed)]
         keys += [("decision", k) for k in range(self.decisions)]
         keys += [("key", k) for k in range(self.keys)]
+        if self.over:
+            keys += [(what, k) for what in ("bytes", "over") for k in range(self.slots)]
         for side, items in (("in", self.inputs), ("out", self.outputs)):
             if self.is_bound:
                 keys += [(side, k) for k in range(len(items))]
                 continue
             keys += [(side, k, axis) for k, x in enumerate(items) for axis in range(x.rank or 0)]
         return {key: 8 * at for at, key in enumerate(keys)}
+
+    @property
+    def slots(self) -> int:
+        """How many the machine code reads."""
+        return len(self.inputs) + self.fixed
 
     @cached_property
     def arguments(self) -> tuple[Tree, ...]:

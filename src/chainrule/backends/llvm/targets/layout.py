@@ -41,6 +41,7 @@ DATA, ND, DIMS, DESCR, FLAGS = (HEAD + step for step in (0, 8, 16, 40, 48))
 VECTORCALL, ENTRY, FALLBACK = HEAD, HEAD + 8, HEAD + 16  # of a callable; see python_calls.py
 BLOCK = HEAD  # of its entry
 READY = 0x1 | 0x100  # flags: row-major without gaps, aligned
+WRITEABLE = 0x400
 
 
 def is_wanted() -> bool:
@@ -94,8 +95,9 @@ def arrays_hold() -> bool:
         return False
     if ctypes.c_double.from_address(id(number) + FLOAT_VALUE).value != number:
         return False
-    rows = np.arange(6.0).reshape(2, 3)
-    return all(_holds(x) for x in (rows, rows.T, rows.astype("f4"), rows[:, 1], np.ones(4, bool)))
+    rows, flags = np.arange(6.0).reshape(2, 3), np.ones(4, bool)
+    flags.flags.writeable = False
+    return all(_holds(x) for x in (rows, rows.T, rows.astype("f4"), rows[:, 1], flags))
 
 
 def _holds(x: np.ndarray) -> bool:
@@ -109,6 +111,7 @@ def _holds(x: np.ndarray) -> bool:
         and tuple(word(dims + 8 * k) for k in range(x.ndim)) == x.shape
         and word(at + DESCR) == id(np.dtype(x.dtype.str))
         and (flags & READY == READY) == (x.flags.c_contiguous and x.flags.aligned)
+        and bool(flags & WRITEABLE) == x.flags.writeable
     )
 
 

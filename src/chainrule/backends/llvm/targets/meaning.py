@@ -24,7 +24,7 @@ from chainrule.backends.llvm.targets.known import (
     type_of,
 )
 from chainrule.backends.llvm.targets.known import given as arguments
-from chainrule.backends.llvm.targets.wrapper import BOXES, COUNT_MASK, NAME
+from chainrule.backends.llvm.targets.wrapper import BOXES, COUNT_MASK, NAME, flags_of
 
 NEW = {"tuple": "PyTuple_New", "list": "PyList_New", "dict": "PyDict_New"}
 
@@ -42,6 +42,8 @@ def run(way: Way, result: str, core: Term, values: list[Term]) -> Term:
     if not good:
         raise Unproved("not how this machine code is run")
     _check_inputs(way, given)
+    if form.over:
+        way.know_not(("apart", given), ZERO)
     _check_outputs(way, found)
     way.ran = True
     return ("status",)
@@ -76,9 +78,9 @@ def _check_input(way: Way, given: Term, k: int, argument: Term) -> None:
     way.know(type_of(argument), object_named(item.python))
     if not item.is_array:
         return
-    flags = ("word", argument, layout.FLAGS, "i32")
+    flags, wanted = ("word", argument, layout.FLAGS, "i32"), flags_of(way.form, k)
     way.know(("word", argument, layout.DESCR, "ptr"), object_named(item.kind))
-    way.know(("and", flags, layout.READY), ("number", layout.READY))
+    way.know(("and", flags, wanted), ("number", wanted))
     way.know(("word", argument, layout.ND, "i32"), ("number", item.rank))
     dims = ("word", argument, layout.DIMS, "ptr")
     for axis in range(item.rank or 0):
@@ -114,6 +116,8 @@ def _check_array(way: Way, found: Term, k: int) -> None:
     if way.form.is_bound:
         return _is_in_slot(way, found, k, way.word(("out", k)))
     made = word[1]
+    if k in dict(way.form.over):
+        return _check_over(way, found, k)
     _is_in_slot(way, found, k, ("word", made, layout.DATA, "ptr"))
     shape = ("at", BLOCK, way.form.places["out", k, 0])
     number = ("number", DTYPE_OF[item.kind].num)
@@ -126,6 +130,31 @@ def _check_array(way: Way, found: Term, k: int) -> None:
         raise Unproved(f"output {k} shares its array")
     way.arrays[k] = made
     return None
+
+
+def _check_over(way: Way, found: Term, k: int) -> None:
+    """Insist that an output is written over its argument, and that one to be had."""
+    source = dict(way.form.over)[k]
+    (argument,) = (x for x, tree in arguments(way.form).items() if tree == source)
+    _is_in_slot(way, found, k, ("word", argument, layout.DATA, "ptr"))
+    item, other = way.form.outputs[k], way.form.inputs[source]
+    if (item.kind, item.rank) != (other.kind, other.rank) or argument in way.arrays.values():
+        raise Unproved(f"output {k} is not like its argument")
+    if not way.owned[argument]:
+        raise Unproved(f"{said(argument)} may be gone when it is returned")
+    way.arrays[k] = argument
+
+
+def apart(way: Way, values: list[Term]) -> Term:
+    """Insist that all arrays are compared: the slots of the inputs, and the tables of the block."""
+    given, sizes, over, count = values
+    tables = [("at", BLOCK, way.form.places[what, 0]) for what in ("bytes", "over")]
+    good = [sizes, over] == tables and count == ("number", way.form.slots)
+    good &= all((given, 8 * k) in way.stack for k in range(way.form.slots))
+    good &= way.quiet or way.owned[ENTRY] > 0
+    if not good:
+        raise Unproved("does not compare all arrays")
+    return ("apart", given)
 
 
 def _is_in_slot(way: Way, room: Term, k: int, wanted: Term) -> None:

@@ -32,7 +32,7 @@ from chainrule.backends.llvm.targets.known import (
     fields,
     said,
 )
-from chainrule.backends.llvm.targets.meaning import NEW, check_result, fill_bound, run
+from chainrule.backends.llvm.targets.meaning import NEW, apart, check_result, fill_bound, run
 from chainrule.backends.llvm.targets.reading import (
     may_compare,
     may_hold,
@@ -40,11 +40,13 @@ from chainrule.backends.llvm.targets.reading import (
     set_item,
     step_in_dict,
 )
-from chainrule.backends.llvm.targets.wrapper import NAME
+from chainrule.backends.llvm.targets.wrapper import APART, APART_TEXT, NAME
 
 
 def prove(text: str, form: Form) -> int:
     """How many exits a wrapper of the form has, each proved. Raises Unproved."""
+    if form.over and f"\n{APART_TEXT}\n" not in text:
+        raise Unproved("another function compares the arrays")
     blocks = _blocks(text)
     names = {"%self": SELF, "%args": ARGS, "%nargsf": COUNT, "%kwnames": NAMES}
     waiting = [("entry", Way(form, names))]
@@ -202,6 +204,8 @@ def _call(way: Way, tail: str, target: str) -> Term:
     result, function, given = fields(r"(\w+) ([@%]\S+?)\((.*)\)", tail)
     texts = [x.split(" ") for x in given.split(", ")] if given else []
     kinds, values = [x[0] for x in texts], [way.value(x[1]) for x in texts]
+    if function == f"@{APART}" and (result, *kinds) == ("i32", "ptr", "ptr", "ptr", "i64"):
+        return apart(way, values)
     if function.startswith("%"):
         return run(way, result, way.value(function), values)
     row = CALLS[function.removeprefix(f"@{symbol('')}")]

@@ -26,6 +26,7 @@ from chainrule.backends.llvm.targets.c_api import CALLS, EQUAL, FLOAT64_NEW, dec
 from chainrule.backends.llvm.targets.forms import Form, Keyed, Listed, Tree, items_of, kind_of
 
 NAME = "wrapper"
+APART = "chainrule.apart"  # 1 where no array that is written over shares memory with another
 COUNT_MASK = 2**63 - 1  # the top bit of nargsf says that args[-1] may be used
 ON_STACK = 16384  # bytes of arena that a call takes from the stack
 BOXES = {"f": "PyFloat_FromDouble", "i": "PyLong_FromLongLong", "b": "PyBool_FromLong"}
@@ -43,6 +44,8 @@ class _Writer:
     used: set[str] = field(default_factory=set)
     owned: list[str] = field(default_factory=list)
     block: str = ""
+    objects: dict[int, str] = field(default_factory=dict)  # the arrays among the inputs
+    data: dict[int, str] = field(default_factory=dict)  # where their numbers lie
     count: int = 0
 
     def line(self, text: str) -> str:
@@ -129,21 +132,24 @@ def wrapper(form: Form) -> str:
     """The module of a form's wrapper."""
     w = _Writer(form)
     entry = _take_entry(w)
-    given = w.room(len(form.inputs) + form.fixed or 1, "i64", 8)
+    given = w.room(form.slots or 1, "i64", 8)
     found = w.room(len(form.outputs) + form.decisions or 1, "i64", 8)
     shared: list[str] = []  # arrays that other code may take out of their containers
     for k, tree in enumerate(form.arguments):
         arrays = _give(w, tree, w.load("ptr", "%args", 8 * k), given)
         shared += [] if isinstance(tree, int) else arrays
     held = [entry, *shared] if form.has_status or form.keys else []
-    for x in held:  # what follows may let other code run
+    over = {output: w.objects[k] for output, k in form.over}
+    for x in [*held, *reversed(over.values())]:  # what follows may let other code run
         w.hold(x)
     if form.is_bound:
         _give_bound(w, given, found)
     for k in range(form.fixed):
         pointer = w.load("ptr", w.block, form.places["fixed", k])
         w.store("ptr", pointer, given, 8 * (len(form.inputs) + k))
-    made = {} if form.is_bound else _new_arrays(w, found)
+    if form.over:
+        _check_apart(w, given)
+    made = {} if form.is_bound else over | _new_arrays(w, found)
     _run(w, given, found)
     if form.is_bound:
         _fill_bound(w, found)
@@ -218,14 +224,29 @@ def _give_array(w: _Writer, k: int, x: str, given: str) -> None:
     item = w.form.inputs[k]
     w.need(w.equal("ptr", w.load("ptr", x, layout.TYPE), f"@{symbol('ndarray')}"))
     w.need(w.equal("ptr", w.load("ptr", x, layout.DESCR), f"@{symbol(item.kind)}"))
-    flags = w.line(f"and i32 {w.load('i32', x, layout.FLAGS)}, {layout.READY}")
-    w.need(w.equal("i32", flags, layout.READY))
+    ready = flags_of(w.form, k)
+    flags = w.line(f"and i32 {w.load('i32', x, layout.FLAGS)}, {ready}")
+    w.need(w.equal("i32", flags, ready))
     w.need(w.equal("i32", w.load("i32", x, layout.ND), item.rank or 0))
     dims = w.load("ptr", x, layout.DIMS)
     for axis in range(item.rank or 0):
         wanted = w.load("i64", w.block, w.form.places["in", k, axis])
         w.need(w.equal("i64", w.load("i64", dims, 8 * axis), wanted))
-    w.store("ptr", w.load("ptr", x, layout.DATA), given, 8 * k)
+    w.objects[k], w.data[k] = x, w.load("ptr", x, layout.DATA)
+    w.store("ptr", w.data[k], given, 8 * k)
+
+
+def flags_of(form: Form, k: int) -> int:
+    """What an array among the inputs has to be."""
+    is_over = any(k == x for _, x in form.over)
+    return layout.READY | (layout.WRITEABLE if is_over else 0)
+
+
+def _check_apart(w: _Writer, given: str) -> None:
+    """Arrays that are written over share memory with no other one."""
+    sizes, over = (w.at(w.block, w.form.places[what, 0]) for what in ("bytes", "over"))
+    passed = f"ptr {given}, ptr {sizes}, ptr {over}, i64 {w.form.slots}"
+    w.need(w.line(f"icmp ne i32 {w.line(f'call i32 @{APART}({passed})')}, 0"))
 
 
 def _give_bound(w: _Writer, given: str, found: str) -> None:
@@ -258,9 +279,11 @@ def _none(w: _Writer) -> str:
 
 def _new_arrays(w: _Writer, found: str) -> dict[int, str]:
     """New arrays for the results, their memory in the slots of the outputs."""
-    made = {}
+    made, over = {}, dict(w.form.over)
     for k, item in reversed([*enumerate(w.form.outputs)]):  # the first is given away first
-        if item.is_array:
+        if k in over:
+            w.store("ptr", w.data[over[k]], found, 8 * k)
+        elif item.is_array:
             dims = w.at(w.block, w.form.places["out", k, 0])
             made[k] = w.call(
                 "PyArray_New", f"ptr @{symbol('ndarray')}", f"i32 {item.rank}", f"ptr {dims}",
@@ -376,9 +399,54 @@ fail:
         *(f"@{symbol(name)} = external global i8" for name in objects),
         *(declaration(name) for name in sorted(used)),
         '!0 = !{!"branch_weights", i32 1000, i32 1}',
+        *([APART_TEXT] if w.form.over else []),
         f"define ptr @{NAME}(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames) {{",
         "entry:", *w.head, *w.text, slow, *w.off, "}", "",
     ])
 
 
 GONE = "this function is being deleted\0"
+APART_TEXT = f"""define private i32 @{APART}(ptr %given, ptr %sizes, ptr %over, i64 %count) {{
+entry:
+  br label %outer
+outer:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %outer.end ]
+  %over.at = getelementptr i64, ptr %over, i64 %i
+  %is.over = load i64, ptr %over.at, align 8
+  %skips = icmp eq i64 %is.over, 0
+  br i1 %skips, label %outer.end, label %begin
+begin:
+  %i.at = getelementptr i64, ptr %given, i64 %i
+  %i.begin = load i64, ptr %i.at, align 8
+  %i.size.at = getelementptr i64, ptr %sizes, i64 %i
+  %i.size = load i64, ptr %i.size.at, align 8
+  %i.end = add i64 %i.begin, %i.size
+  br label %inner
+inner:
+  %j = phi i64 [ 0, %begin ], [ %j.next, %inner.end ]
+  %j.size.at = getelementptr i64, ptr %sizes, i64 %j
+  %j.size = load i64, ptr %j.size.at, align 8
+  %j.at = getelementptr i64, ptr %given, i64 %j
+  %j.begin = load i64, ptr %j.at, align 8
+  %j.end = add i64 %j.begin, %j.size
+  %is.other = icmp ne i64 %i, %j
+  %has.bytes = icmp ne i64 %j.size, 0
+  %ends.later = icmp ugt i64 %j.end, %i.begin
+  %begins.before = icmp ult i64 %j.begin, %i.end
+  %counts = and i1 %is.other, %has.bytes
+  %overlaps = and i1 %ends.later, %begins.before
+  %meets = and i1 %counts, %overlaps
+  br i1 %meets, label %no, label %inner.end
+inner.end:
+  %j.next = add i64 %j, 1
+  %j.more = icmp ult i64 %j.next, %count
+  br i1 %j.more, label %inner, label %outer.end
+outer.end:
+  %i.next = add i64 %i, 1
+  %i.more = icmp ult i64 %i.next, %count
+  br i1 %i.more, label %outer, label %yes
+yes:
+  ret i32 1
+no:
+  ret i32 0
+}}"""
