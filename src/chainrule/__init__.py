@@ -91,7 +91,7 @@ def dimensions(**inputs: Any) -> "Dimensions":
     return analysis.dimensions(**inputs)
 
 
-def jit(f: Callable[..., Any]) -> "Jitted":
+def jit(f: Callable[..., Any], donate: int | Sequence[int] = ()) -> "Jitted":
     """f as machine code, compiled at the second call with the same kinds of arguments.
 
     f takes numbers and arrays, nested as they may be, and returns such: jit(value_and_grad(f))
@@ -100,10 +100,15 @@ def jit(f: Callable[..., Any]) -> "Jitted":
     in the last place. What cannot be compiled runs as plain Python; a warning says so once.
     Raises TraceError when a number that f makes up by itself (random, a clock) differs between the
     first two calls.
+
+    A call with `out=` puts the result into arrays nested as it is, and returns them; they may be
+    arguments. donate: positions of arguments whose arrays take results: the first of the same shape
+    and dtype, which is then that very array; what it held is gone. Where f has an argument `out`
+    of its own, that one is meant.
     """
     from chainrule.api import jit as compiling  # loaded when first asked for
 
-    return compiling.jit(f)
+    return compiling.jit(f, donate)
 
 
 def gate(

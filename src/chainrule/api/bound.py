@@ -1,6 +1,7 @@
 """A jitted function bound to arrays of the caller: the shortest call there is.
 
-The arrays are checked once, when they are bound, and then only read and filled. A call that takes
+The arrays are checked once, when they are bound, and then only read and filled. An array of `out`
+may be an argument, too: an optimiser's step writes its weights over. A call that takes
 another way through the function's decisions is computed as any call, and copied.
 """
 
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.api.paths import Path
+from chainrule.api.into import captured, delivered, names_in, places, targets_in
+from chainrule.api.paths import Path, like
 from chainrule.backends.llvm.entry import Entered, bound_entry, enter
 from chainrule.errors import InputError
 
@@ -43,23 +45,30 @@ def bound(
     import optree
 
     wanted, spec = optree.tree_flatten(result, none_is_leaf=True)
-    leaves, nesting = optree.tree_flatten(out, none_is_leaf=True)
-    if spec != nesting:
-        raise InputError(f"out is nested as {nesting}, but the result as {spec}")
-    for k, (x, like) in enumerate(zip(leaves, wanted, strict=True)):
-        _check_out(x, np.asarray(like), f"out {k}", [*inputs, *leaves[:k]])
+    leaves = targets_in(out, spec, [*map(like, wanted)])
+    for x, name in zip(leaves, names_in("out", spec), strict=True):
+        _check(x, name)
 
     def fallback() -> None:
         found = run(*map(value_of, inputs))
-        for x, value in zip(leaves, optree.tree_leaves(found, none_is_leaf=True), strict=True):
-            x[...] = value
+        delivered(optree.tree_leaves(found, none_is_leaf=True), leaves)
 
-    entry = bound_entry(path.code, inputs, leaves, path.outcomes)
+    is_direct = _is_direct(path, inputs, leaves)
+    entry = bound_entry(path.code, inputs, leaves, path.outcomes) if is_direct else None
     if entry is None:
         return PlainBound(out, fallback)
     made = Bound(out, fallback)
     enter(made, entry, fallback)
     return made
+
+
+def _is_direct(path: Path, inputs: Sequence[Any], leaves: Sequence[Any]) -> bool:
+    """True where machine code may write every array of `out` while it reads the inputs."""
+    safe, read = places(path, inputs, leaves), [*inputs, *captured(path)]
+    return all(
+        any(x is y for y in safe) or not any(np.may_share_memory(x, y) for y in read if y.shape)
+        for x in leaves if x.shape
+    )
 
 
 def as_buffer(x: Any, k: int) -> Any:
@@ -90,16 +99,3 @@ def _check(x: Any, name: str) -> None:
             f"{name}, of shape {list(x.shape)}, has strides {x.strides}; bound arrays lie in "
             "row-major order without gaps: np.ascontiguousarray(x)"
         )
-
-
-def _check_out(x: Any, like: Any, name: str, others: Sequence[Any]) -> None:
-    _check(x, name)
-    if (x.shape, x.dtype) != (like.shape, like.dtype):
-        raise InputError(
-            f"{name} is {x.dtype} {list(x.shape)}; the result there is {like.dtype} "
-            f"{list(like.shape)}"
-        )
-    if not x.flags.writeable:
-        raise InputError(f"{name} is read-only")
-    if any(np.may_share_memory(x, other) for other in others):
-        raise InputError(f"{name} shares memory with an argument or another array of out")

@@ -10,8 +10,9 @@ one extent, such as the size of a batch, are traced each by itself, but share ma
 second extent on, where their plans say the same (backends/llvm/shared.py). Each way through the
 function's decisions is compiled by itself (see paths.py). What the trace cannot hold, such as
 `range(int(x))`, is never compiled in silence: the function then runs as it stands, and one warning
-says why and where. Arrays read from outside the function are read at each call; numbers read from
-there are compiled in, as they were.
+says why and where. A gate without instructions is called in Python between parts of machine code,
+which a warning says, too. Arrays read from outside the function are read at each call; numbers read
+from there are compiled in, as they were.
 """
 
 import sys
@@ -20,31 +21,39 @@ import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial, update_wrapper
+from functools import cached_property, partial, update_wrapper
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.api.bound import Bound, as_buffer, bound, value_of
-from chainrule.api.paths import PATHS, Elsewhere, Path, Paths, guarded
+from chainrule.api.into import (
+    Targets,
+    computed_into,
+    delivered,
+    takes_out,
+    targets_among,
+    targets_in,
+    written_over,
+)
+from chainrule.api.paths import PATHS, Elsewhere, Like, Path, Paths, guarded, like
 from chainrule.api.recorded import (
     FIXED,
     NUMBERS,
     Recorded,
     check_same,
     is_input,
-    is_of,
     obstacle,
     record,
     too_many_ways,
 )
+from chainrule.api.results import Slot, deliverer, slots_of
 from chainrule.backends.llvm.compiled import Compiled, compiled
 from chainrule.backends.llvm.entry import Entered, Entry, direct_entry, enter
+from chainrule.backends.llvm.host import CompiledParts, Unlike
 from chainrule.backends.llvm.programs import Programs
-from chainrule.backends.numpy import compile_source
-from chainrule.errors import ChainruleWarning, TraceError, UnsupportedError
+from chainrule.errors import ChainruleWarning, InputError, TraceError, UnsupportedError
 from chainrule.trace.names import with_names
 from chainrule.trace.traced import Traced
 
@@ -61,9 +70,10 @@ class Jitted(Entered):
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
-    def __init__(self, f: Callable[..., Any]) -> None:
+    def __init__(self, f: Callable[..., Any], donate: Sequence[int] = ()) -> None:
         update_wrapper(self, f)
         self._f = f
+        self._donate = donate
         self._name = getattr(f, "__name__", type(f).__name__)
         self._entries: OrderedDict[Any, Paths] = OrderedDict()
         self._programs = Programs()
@@ -74,12 +84,14 @@ class Jitted(Entered):
 
     def _plainly(self, /, *args: Any, **kwargs: Any) -> Any:
         """What f returns for these arguments."""
+        if self._donate or ("out" in kwargs and not self._has_out):
+            return self._into_place(args, kwargs)
         if not kwargs:  # the short way, for plain numbers and arrays
             entry = self._entries.get(tuple(map(_leaf_key, args)))
             if entry is not None and entry.run is not None:
                 try:
                     result = entry.run(*args)
-                except Elsewhere:
+                except (Elsewhere, Unlike):
                     pass
                 else:
                     self._prefer(entry.compiled[0])
@@ -118,11 +130,11 @@ class Jitted(Entered):
         """
         inputs = [as_buffer(x, k) for k, x in enumerate(args)]
         given = tuple(map(value_of, inputs))
-        result = self(*given)
+        result = self._call(given, {})
         entry = self._entry(_signature(given, {})[1])
         if entry.run is None:
             self.compile(*given)
-            result = self(*given)
+            result = self._call(given, {})
         return bound(self, inputs, result, out, entry.compiled[0])
 
     @property
@@ -132,6 +144,39 @@ class Jitted(Entered):
         return bool(entries) and all(e.run is not None for e in entries)
 
     # ---- the way of one call
+
+    @cached_property
+    def _has_out(self) -> bool:
+        return takes_out(self._f)
+
+    def _into_place(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What f returns, in the arrays of `out`, or in donated ones."""
+        import optree
+
+        out = None if self._has_out else kwargs.pop("out", None)
+        if out is None and not self._donate:
+            return self._call(args, kwargs)
+        if out is not None and self._donate:
+            raise InputError("out was given, but results already go into the donated arguments")
+        leaves, key, why = _signature(args, kwargs)
+        if any(isinstance(x, Traced) for x in leaves):
+            if out is not None:
+                raise InputError("out cannot take traced values: inside a gradient, use the result")
+            return self._f(*args, **kwargs)
+
+        def targets(spec: Any, likes: Sequence[Like | None]) -> Targets:
+            if self._donate:
+                return targets_among(args, self._donate, likes)
+            return targets_in(out, spec, likes)
+
+        path = self._entry(key).path if why is None else None
+        if path is not None:
+            inputs = [x for x in leaves if is_input(x)]
+            found = computed_into(path, inputs, targets(path.spec, path.likes))
+            self._prefer(path)
+            return path.spec.unflatten(found)
+        result, spec = optree.tree_flatten(self._call(args, kwargs), none_is_leaf=True)
+        return spec.unflatten(delivered(result, targets(spec, [*map(like, result)])))
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         leaves, key, why = _signature(args, kwargs)
@@ -145,9 +190,14 @@ class Jitted(Entered):
         inputs = [x for x in leaves if is_input(x)]
         if entry.run is not None:
             try:
-                return entry.run(*inputs)
+                result = entry.run(*inputs)
             except Elsewhere:
                 pass
+            except Unlike as error:
+                return self._eagerly(entry, error, args, kwargs)
+            else:
+                self._prefer(entry.compiled[0])
+                return result
         recorded, why = self._trace(entry, args, kwargs)
         if why is not None:
             return self._eagerly(entry, why, args, kwargs)
@@ -177,7 +227,7 @@ class Jitted(Entered):
         if why is not None:
             return None, why
         try:
-            self._keep(entry, recorded, args if not kwargs and _is_flat(args) else None)
+            self._keep(entry, recorded, None if kwargs else args)
         except UnsupportedError as error:
             return None, error
         return recorded, None
@@ -185,7 +235,7 @@ class Jitted(Entered):
     def _keep(
         self, entry: Paths, recorded: Recorded, given: tuple[Any, ...] | None
     ) -> None:
-        """Remember a way, or compile it when it was seen before; `given`, plain arguments."""
+        """Remember a way, or compile it when it was seen before. given: arguments by place."""
         outcomes = recorded.outcomes
         first = entry.firsts.get(outcomes)
         if first is None:
@@ -196,15 +246,20 @@ class Jitted(Entered):
             entry.firsts[outcomes] = recorded
             return
         check_same(first, recorded, self._name)
-        code = compiled(with_names(recorded.circuit, recorded.trace), programs=self._programs)
-        deliver = _deliverer(recorded, code)
-        count = len(code.boxes) - len(outcomes)
-        places = _places(recorded.spec.unflatten(_slots(recorded, code)))
-        direct = None if given is None or places is None else direct_entry(
-            code, given, places, outcomes
-        )
-        run = code.delivering(guarded(deliver, outcomes, count))
-        path = Path(outcomes, run, code, direct)
+        # a decision that turns out otherwise may make an earlier part or call go wrong
+        named = with_names(recorded.circuit, recorded.trace)
+        code = compiled(named, programs=self._programs, whole=bool(outcomes))
+        if isinstance(code, CompiledParts):
+            self._say(f"jit({self._name}) calls Python between its machine code: {code.calls}")
+        slots, count = slots_of(recorded, code), len(code.boxes) - len(outcomes)
+        run = code.delivering(guarded(deliverer(recorded.spec, slots), outcomes, count))
+        direct = None
+        likes = tuple(map(like, recorded.leaves))
+        if given is not None:
+            over = written_over(code, given, self._donate, slots, likes)
+            if over is not None and not (over and outcomes):
+                direct = _direct(code, given, recorded, slots, over)
+        path = Path(outcomes, run, code, recorded.spec, slots, likes, direct)
         entry.add(path)
         entry.firsts.pop(outcomes, None)
         self._prefer(path)
@@ -225,14 +280,17 @@ class Jitted(Entered):
         if entry is not None:
             entry.is_eager = True
             entry.firsts.clear()
-        text = f"jit({self._name}) runs as plain Python, not as machine code:\n  {why}"
+        self._say(f"jit({self._name}) runs as plain Python, not as machine code:\n  {why}")
+        return result
+
+    def _say(self, text: str) -> None:
+        """A warning at the line that called; once."""
         if text not in self._said:
             self._said.add(text)
             warnings.warn(text, ChainruleWarning, stacklevel=_callers_level())
-        return result
 
 
-def jit(f: Callable[..., Any]) -> Jitted:
+def jit(f: Callable[..., Any], donate: int | Sequence[int] = ()) -> Jitted:
     """f as machine code, compiled at the second call with the same kinds of arguments.
 
     f takes numbers and arrays, nested as they may be, and returns such: jit(value_and_grad(f))
@@ -242,8 +300,13 @@ def jit(f: Callable[..., Any]) -> Jitted:
     units in the last place. Raises TraceError when a number that f makes up by itself (random, a
     clock) differs between the first two calls. What cannot be compiled runs as plain Python; a
     warning says so once.
+
+    A call with `out=` puts the result into arrays nested as it is, and returns them; they may be
+    arguments. donate: positions of arguments whose arrays take results: the first of the same shape
+    and dtype, which is then that very array; what it held is gone. Where f has an argument `out`
+    of its own, that one is meant.
     """
-    return Plain(f)
+    return Plain(f, (donate,) if isinstance(donate, int) else tuple(donate))
 
 
 class Plain(Jitted):
@@ -285,7 +348,15 @@ def _signature(
             return leaves, None, UnsupportedError(
                 f"an argument is a {type(x).__name__}, whose contents may change between calls"
             )
-    return leaves, (spec, *((_leaf_key(x), None if is_input(x) else x) for x in leaves)), None
+    kinds = ((_leaf_key(x), None if is_input(x) else x) for x in leaves)
+    return leaves, (spec, _orders(given), *kinds), None
+
+
+def _orders(x: Any) -> Any:
+    """The order of the keys in all dicts, which a function may go by, and optree does not."""
+    if isinstance(x, dict):
+        return (*x, *map(_orders, x.values()))
+    return tuple(map(_orders, x)) if isinstance(x, list | tuple) else None
 
 
 def _is_flat(args: tuple[Any, ...]) -> bool:
@@ -298,83 +369,24 @@ def _leaf_key(x: Any) -> Any:
     return (x.shape, x.dtype) if isinstance(x, np.ndarray) else x.__class__
 
 
-# ---- results
+# ---- generated calls
 
 
-def _deliverer(recorded: Recorded, compiled: Compiled) -> Callable[[Sequence[Any]], Any]:
-    """A function from the outputs to what f returns, numbers that never change included."""
-    slots = _slots(recorded, compiled)
-    source = _source(recorded.spec.unflatten(slots))
-    if source is not None:
-        return compile_source(f"def deliver(v):\n    return {source}\n", "deliver")
-    return lambda v: recorded.spec.unflatten(
-        [x.boxed(v) if isinstance(x, _Slot | _Copied) else x for x in slots]
-    )
+def _direct(
+    code: Compiled,
+    given: tuple[Any, ...],
+    recorded: Recorded,
+    slots: Sequence[Any],
+    over: Sequence[tuple[int, int]],
+) -> Entry | None:
+    """What lets calls enter the code; None where the arguments or the result are of other kinds."""
+    import optree
 
-
-@dataclass(frozen=True, slots=True)
-class _Slot:
-    """The place of one output in the result."""
-
-    index: int
-    box: Callable[[Any], Any] | None  # None: it is of its class already
-
-    def boxed(self, outputs: Sequence[Any]) -> Any:
-        """The output, of its own class."""
-        value = outputs[self.index]
-        return value if self.box is None else self.box(value)
-
-
-@dataclass(frozen=True, slots=True)
-class _Copied:
-    """An array that is the same at every call; each gets one of its own."""
-
-    array: Any
-
-    def boxed(self, outputs: Sequence[Any]) -> Any:
-        """A copy."""
-        return self.array.copy()
-
-
-def _slots(recorded: Recorded, compiled: Compiled) -> list[Any]:
-    """The leaves of the result, with a slot for each output."""
-    boxes = iter(enumerate(compiled.boxes))
-    return [
-        _Slot(*next(boxes)) if is_of(x, recorded.trace) else _fixed(x) for x in recorded.leaves
-    ]
-
-
-def _fixed(x: Any) -> Any:
-    return _Copied(x) if isinstance(x, np.ndarray) else x
-
-
-def _places(tree: Any) -> Any:
-    """Nested tuples of the places of outputs; None for anything else."""
-    if isinstance(tree, _Slot):
-        return tree.index
-    places = tuple(map(_places, tree)) if tree.__class__ is tuple else (None,)
-    return None if None in places else places
-
-
-def _source(tree: Any) -> str | None:
-    """Python source of nested tuples, lists and dicts of outputs; None for anything else."""
-    if isinstance(tree, _Slot):
-        return _boxed(tree)
-    if tree.__class__ not in (tuple, list, dict):
+    tree: Any = given
+    leaves, spec = optree.tree_flatten(tree, none_is_leaf=True)
+    places = [x.index if isinstance(x, Slot) else None for x in slots]
+    if None in places or not all(map(is_input, leaves)):
         return None
-    items = [_source(x) for x in (tree.values() if isinstance(tree, dict) else tree)]
-    if None in items:
-        return None
-    if isinstance(tree, dict):
-        if any(key.__class__ not in (str, int) for key in tree):
-            return None
-        return "{" + ", ".join(f"{k!r}: {x}" for k, x in zip(tree, items, strict=True)) + "}"
-    inside = ", ".join(map(str, items))
-    return f"[{inside}]" if isinstance(tree, list) else f"({inside}{',' * (len(items) == 1)})"
-
-
-def _boxed(slot: _Slot) -> str:
-    if slot.box in (float, int, None):
-        return f"v[{slot.index}]"  # as it was unpacked
-    name = slot.box.__name__
-    return f"{name if slot.box is bool else f'np.{name}'}(v[{slot.index}])"
+    arguments: Any = spec.unflatten(range(len(leaves)))
+    result = recorded.spec.unflatten(places)
+    return direct_entry(code, leaves, arguments, result, recorded.outcomes, over)

@@ -9,11 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from chainrule.api.recorded import Recorded
 from chainrule.backends.llvm.compiled import Compiled
 from chainrule.backends.llvm.entry import Entry
+from chainrule.trace.traced import Traced
 
 Outcomes = tuple[bool, ...]
+NUMBERS = (int, float, np.generic, np.ndarray)
 PATHS = 64  # ways of one signature
 
 
@@ -26,13 +30,31 @@ class Elsewhere(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Like:
+    """What a part of a result is like."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Path:
     """One way: its decisions, and its machine code, which raises Elsewhere for other ways."""
 
     outcomes: Outcomes
     run: Callable[..., Any]
     code: Compiled
+    spec: Any  # of the result, optree's
+    slots: tuple[Any, ...]  # its leaves, as in results.py
+    likes: tuple[Like | None, ...]
     entry: Entry | None = None  # of calls that need no Python
+
+
+def like(x: Any) -> Like | None:
+    """What a leaf of a result is like; None where no array could take it."""
+    if isinstance(x, NUMBERS):
+        x = np.asarray(x)
+    return Like(x.shape, x.dtype) if isinstance(x, np.ndarray | Traced) else None
 
 
 @dataclass(slots=True)
@@ -48,6 +70,11 @@ class Paths:
     def is_full(self) -> bool:
         """True when no further way is kept."""
         return len(self.firsts) + len(self.compiled) >= PATHS
+
+    @property
+    def path(self) -> Path | None:
+        """The only way, where there is but one, without decisions."""
+        return self.compiled[0] if self.compiled and not self.compiled[0].outcomes else None
 
     def add(self, path: Path) -> None:
         """One more compiled way."""

@@ -36,9 +36,8 @@ class Recorded:
     @property
     def result(self) -> Any:
         """What the function returned, as plain numbers and arrays, the caller's own."""
-        return self.spec.unflatten([
-            x.copy() if isinstance(x, np.ndarray) else plain(x, self.trace) for x in self.leaves
-        ])
+        values = [plain(x, self.trace) for x in self.leaves]
+        return self.spec.unflatten([x.copy() if isinstance(x, np.ndarray) else x for x in values])
 
 
 def record(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recorded:

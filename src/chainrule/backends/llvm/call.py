@@ -47,6 +47,10 @@ class CompiledNumbers:
         except (struct.error, TypeError) as error:
             raise self._refused(inputs, error) from None
 
+    def fill(self, inputs: Sequence[Any], into: Sequence[Any]) -> list[Any]:
+        """The outputs; numbers, none of which goes into an array."""
+        return self(*inputs)
+
     @property
     def address(self) -> int:
         """Where the machine code begins."""
@@ -63,7 +67,10 @@ class CompiledNumbers:
 
         def run(*inputs: Any, _alive: Any = code) -> Any:
             out = buffer()
-            core(pack(*inputs), out)
+            try:
+                core(pack(*inputs), out)
+            except ctypes.ArgumentError:  # bytes are good: there was no room to pass them
+                raise MemoryError from None
             return deliver(unpack(out))
 
         return run

@@ -1,31 +1,44 @@
-"""A circuit as machine code: numbers by one straight line, arrays by loop nests."""
+"""A circuit as machine code: numbers by one straight line, arrays by loop nests, and both in parts
+where some gates have no instructions."""
 
 from chainrule.backends.llvm.arrays import CompiledArrays
 from chainrule.backends.llvm.call import CompiledNumbers
-from chainrule.backends.llvm.fuse import array_plan
+from chainrule.backends.llvm.host import CompiledParts, PartsPlan, compiled_part, parts_plan
+from chainrule.backends.llvm.host import planned as planned_part
 from chainrule.backends.llvm.nests import ArrayPlan
-from chainrule.backends.llvm.plan import Plan, is_plain, plan_of
+from chainrule.backends.llvm.plan import Plan
 from chainrule.backends.llvm.programs import Programs
 from chainrule.circuit.circuit import Circuit
-from chainrule.circuit.record import KINDS
+from chainrule.errors import UnsupportedError
 
-Compiled = CompiledNumbers | CompiledArrays
+Compiled = CompiledNumbers | CompiledArrays | CompiledParts
 
 
-def compiled(circuit: Circuit, level: int = 1, programs: Programs | None = None) -> Compiled:
-    """The machine code of a circuit. Raises UnsupportedError naming what has no instructions.
+def compiled(
+    circuit: Circuit, level: int = 1, programs: Programs | None = None, *, whole: bool = False
+) -> Compiled:
+    """The machine code of a circuit, with host calls for gates that have no instructions, unless it
+    has to be `whole`. Raises UnsupportedError naming such a gate, where host calls cannot help.
 
     programs: those of the same function, for circuits that differ only in an extent.
     """
-    if _is_plain(circuit):
-        return CompiledNumbers(circuit, level)
-    return CompiledArrays(circuit, level, programs)
+    try:
+        return compiled_part(circuit, level, programs)
+    except UnsupportedError as error:
+        if whole:
+            raise
+        try:
+            return CompiledParts(circuit, level)
+        except UnsupportedError:
+            raise error from None
 
 
-def plan(circuit: Circuit) -> Plan | ArrayPlan:
+def plan(circuit: Circuit) -> Plan | ArrayPlan | PartsPlan:
     """What machine code would do, in order; nothing is compiled. Raises as `compiled` does."""
-    return plan_of(circuit) if _is_plain(circuit) else array_plan(circuit)
-
-
-def _is_plain(circuit: Circuit) -> bool:
-    return all(is_plain(KINDS[k].type) for k in set(circuit.kind))
+    try:
+        return planned_part(circuit)
+    except UnsupportedError as error:
+        try:
+            return parts_plan(circuit)
+        except UnsupportedError:
+            raise error from None

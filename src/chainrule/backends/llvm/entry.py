@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.backends.llvm.arrays import CompiledArrays, address, is_long, is_ready, ready
+from chainrule.backends.llvm.arrays import CompiledArrays, address, is_long, is_stray, ready
 from chainrule.backends.llvm.buffers import ALIGNMENT
 from chainrule.backends.llvm.compiled import Compiled
+from chainrule.backends.llvm.host import CompiledParts
 from chainrule.backends.llvm.nests import DTYPE_OF, ArrayPlan, Buffer, View
-from chainrule.backends.llvm.targets.forms import Form, Item, Tree
+from chainrule.backends.llvm.targets.forms import Form, Item, tree_of
 from chainrule.backends.llvm.targets.python_calls import Entered, Entry, enter, entry_of
 from chainrule.backends.llvm.targets.wrapper import ON_STACK
 from chainrule.backends.llvm.values import Value
@@ -25,28 +26,46 @@ __all__ = ["Entered", "Entry", "bound_entry", "direct_entry", "enter"]
 
 
 def direct_entry(
-    code: Compiled, given: Sequence[Any], tree: Tree, outcomes: Sequence[bool]
+    code: Compiled,
+    given: Sequence[Any],
+    arguments: Sequence[Any],
+    result: Any,
+    outcomes: Sequence[bool],
+    over: Sequence[tuple[int, int]] = (),
 ) -> Entry | None:
     """What lets calls `enter` the code directly; None where they cannot.
 
-    given: arguments the code was compiled for. tree: the result, nested tuples of places of
-    outputs. outcomes: what the outputs after them must be.
+    given: the inputs the code was compiled for. arguments, result: as they are nested, with places
+    of inputs and outputs in place of them. outcomes: what the outputs after them must be. over:
+    outputs, each with the input whose array it is written over and returned in; the code may.
     """
+    if isinstance(code, CompiledParts):
+        return None
+    keys: list[str] = []
+    *trees, tree = (tree_of(x, keys) for x in (*arguments, result))
+    if tree is None or None in trees:
+        return None
     count = len(code.plan.outputs) - len(outcomes)
     inputs = [_input(x, y) for x, y in zip(code.plan.inputs, given, strict=True)]
     outputs = [_output(x, w) for x, w in zip(code.plan.outputs[:count], code.weak, strict=False)]
-    form = Form(_all(inputs), _all(outputs), tree, len(outcomes))
+    form = Form(
+        _all(inputs), _all(outputs), tree, len(outcomes), nested=tuple(trees), keys=len(keys),
+        over=tuple(over),
+    )
     is_whole = (len(form.inputs), len(form.outputs)) == (len(inputs), count)
-    if not is_whole or not _are_flags(code.plan.outputs[count:]):
+    if not is_whole or not _are_flags(code.plan.outputs[count:]) or _has_strays(code):
         return None
     block: dict[Any, int] = {"core": code.address}
-    alive: list[Any] = [code]
+    alive: list[Any] = [code, keys]
     block |= {("decision", k): int(x) for k, x in enumerate(outcomes)}
+    block |= {("key", k): id(x) for k, x in enumerate(keys)}
     if isinstance(code, CompiledArrays):
-        if not _reads_where_they_lie(code.plan):
-            return None
         form = _with_memory(form, code)
         block |= _shapes("in", given) | _shapes("out", code.plan.outputs)
+        constants = [x for _, x in code.plan.constants]
+        block |= {("bytes", k): getattr(x, "nbytes", 0) for k, x in enumerate(given)}
+        block |= {("bytes", len(given) + k): x.nbytes for k, x in enumerate(constants)}
+        block |= {("over", k): 1 for _, k in over}
         block |= _addresses(form, code.plan, alive)
     return entry_of(form, block, alive)
 
@@ -56,9 +75,12 @@ def bound_entry(
 ) -> Entry | None:
     """What lets calls without arguments enter the code, between these arrays; None where they
     cannot. A number's array has no axes."""
+    if isinstance(code, CompiledParts):
+        return None
     count, split = len(outputs), len(inputs)
     ends = (*code.plan.inputs, *code.plan.outputs[:count])
-    if len(code.plan.outputs) != count + len(outcomes) or not _are_flags(code.plan.outputs[count:]):
+    decisions = code.plan.outputs[count:]
+    if len(decisions) != len(outcomes) or not _are_flags(decisions) or _has_strays(code):
         return None
     if not all(_fits(x, y) for x, y in zip(ends, (*inputs, *outputs), strict=True)):
         return None
@@ -74,16 +96,16 @@ def bound_entry(
     for x in (*inputs, *outputs):
         _keep(x, alive)
     if isinstance(code, CompiledArrays):
-        if not _reads_where_they_lie(code.plan):
-            return None
         form = _with_memory(form, code)
         block |= _addresses(form, code.plan, alive)
     return entry_of(form, block, alive)
 
 
-def _reads_where_they_lie(plan: ArrayPlan) -> bool:
-    """True where arrays from outside the function need not be copied at each call."""
-    return all(is_ready(array, buffer.kind) for buffer, array in plan.constants)
+def _has_strays(code: Compiled) -> bool:
+    """True where an array from outside the function has to be copied at each call."""
+    return isinstance(code, CompiledArrays) and any(
+        is_stray(array, buffer.kind) for buffer, array in code.plan.constants
+    )
 
 
 def _fits(x: Value | Buffer | View, array: Any) -> bool:
@@ -109,7 +131,8 @@ def _all(items: Sequence[Item | None]) -> tuple[Item, ...]:
 def _input(x: Value | Buffer, given: Any) -> Item | None:
     """What a wrapper takes for it; None where only the fallback does."""
     if isinstance(x, Value):
-        return Item("f") if x.kind == "f" and given.__class__ is float else None
+        is_number = x.kind == "f" and given.__class__ in (float, np.float64)
+        return Item("f", None, given.__class__ is float) if is_number else None
     is_ready = given.__class__ is np.ndarray and given.dtype is DTYPE_OF[x.kind]
     return Item(x.kind, given.ndim) if is_ready else None
 

@@ -330,7 +330,8 @@ class _Planner:
         if table.shape == ():
             return self.schedule.fetched(View(view.buffer, (), (), int(table) - 1), x.ready, name)
         p = self.schedule.place_after(table.shape, x.ready)
-        index = self.schedule.load(self.fixed(table, "i", f"{name}.places"), p)
+        places = np.ascontiguousarray(table, np.int64)
+        index = self.schedule.load(self.fixed(places, "i", f"{name}.places"), p)
         value = Value(x.kind, self.schedule.fresh(name))
         start = View(view.buffer, table.shape, (0,) * table.ndim, 0)
         self.schedule.nest(p).loads.append(Load(value, start, index, found.filling))

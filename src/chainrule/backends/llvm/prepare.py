@@ -113,6 +113,22 @@ def prepared(circuit: Circuit) -> Circuit:
     return done
 
 
+def opened(circuit: Circuit) -> Circuit:
+    """As `prepared`, but rows that have no instructions are left as they are."""
+    stuck: set[int] = set()
+    done = _rebuilt(circuit, stuck)
+    while any(_is_compound(KINDS[k].gate) for k in set(done.kind) - stuck):
+        done = _rebuilt(done, stuck)
+    return done
+
+
+def has_instructions(circuit: Circuit, row: int) -> bool:
+    """True for a row of an opened circuit that machine code computes."""
+    kind = circuit.kind_of(row)
+    types = (kind.type, *map(circuit.type_of, circuit.operands(row)))
+    return not _is_compound(kind.gate) and all(t.dtype.name in NUMBERS for t in types)
+
+
 def is_pick(gate: Gate) -> bool:
     """True for gates that read an array at places named by index arrays."""
     return gate.name in ("take", "take_along_axis") or (
@@ -134,8 +150,9 @@ def _is_compound(gate: Gate) -> bool:
     return not (is_core or is_pick(gate) or is_write(gate))
 
 
-def _rebuilt(circuit: Circuit) -> Circuit:
-    """Live rows only, each compound gate replaced by its decomposition."""
+def _rebuilt(circuit: Circuit, stuck: set[int] | None = None) -> Circuit:
+    """Live rows only, each compound gate replaced by its decomposition. What cannot be stays, and
+    its kind joins `stuck`; without that set, it raises."""
     live = _live_rows(circuit)
     b = Builder(circuit.title)
     b.origins = list(circuit.origins)
@@ -145,7 +162,7 @@ def _rebuilt(circuit: Circuit) -> Circuit:
         origin = first.setdefault(_places(circuit, row), _root_origin(circuit, row))
         if live[row]:
             b.origin = origin
-            moved[row] = _moved_row(circuit, row, moved, b)
+            moved[row] = _moved_or_left(circuit, row, moved, b, stuck)
             if row in circuit.names:
                 b.names.setdefault(moved[row], circuit.names[row])
     return b.build([moved[w] for w in circuit.outputs])
@@ -178,6 +195,22 @@ def _places(circuit: Circuit, row: int) -> Any:
         return row
     indices = operands[2:] if is_write(gate) else operands[1:] if is_pick(gate) else ()
     return (circuit.type_of(operands[0]).shape, *indices) if indices else row
+
+
+def _moved_or_left(
+    circuit: Circuit, row: int, moved: list[int], b: Builder, stuck: set[int] | None
+) -> int:
+    if stuck is None:
+        return _moved_row(circuit, row, moved, b)
+    if circuit.kind[row] not in stuck:
+        try:
+            return _moved_row(circuit, row, moved, b)
+        except UnsupportedError:
+            stuck.add(circuit.kind[row])
+    kind = circuit.kind_of(row)
+    if kind.gate is INPUT:
+        return b.input(kind.type, circuit.name(row))
+    return b.append(circuit.kind[row], [moved[w] for w in circuit.operands(row)])
 
 
 def _moved_row(circuit: Circuit, row: int, moved: list[int], b: Builder) -> int:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 
 import numpy as np
 
-from chainrule.api.jit import Jitted, jit
+from chainrule.api.jit import Jitted, _leaf_key, jit
 from chainrule.backends.llvm.targets import cpu, python_calls
 from chainrule.backends.llvm.targets.proof import Unproved, prove
 from chainrule.errors import ShapeError
@@ -39,12 +39,21 @@ def chosen(x, i):
     return x[i] * 2, np.sum(x)
 
 
+def nested(p, x):
+    h = p["layers"][0] * x + p["shift"]
+    return [np.sum(h), {"h": h, "twice": {"shift": 2 * p["shift"]}}, []]
+
+
+def over(p, y):
+    return np.abs(p["x"]), y + 1
+
+
 def long(x):
     return np.sum(np.tanh(x) * x, axis=0), x + 1
 
 
-def warmed(f, *args):
-    run = jit(f)
+def warmed(f, *args, donate=()):
+    run = jit(f, donate)
     wanted = f(*args)
     for _ in range(3):
         run(*args)
@@ -58,12 +67,14 @@ def check(case):
 
 
 def assert_same(x, y):
-    if isinstance(x, tuple):
-        assert len(x) == len(y)
+    assert type(x) is type(y)
+    if isinstance(x, dict):
+        assert [*x] == [*y]
+        x, y = [*x.values()], [*y.values()]
+    if isinstance(x, tuple | list):
         for a, b in zip(x, y, strict=True):
             assert_same(a, b)
     else:
-        assert type(x) is type(y)
         np.testing.assert_allclose(x, y, rtol=1e-13)
 
 
@@ -71,6 +82,8 @@ def all_cases():
     return [
         warmed(six, 1.5, 2.0), warmed(affine, TABLE, np.array([3.0, 4.0, 5.0])),
         warmed(chosen, np.arange(4.0), np.array([1, 2])), warmed(long, LONG),
+        warmed(nested, {"layers": (TABLE,), "shift": 0.5}, np.array([3.0, 4.0, 5.0])),
+        warmed(over, {"x": TABLE.copy()}, TABLE, donate=0),
     ]
 
 
@@ -186,7 +199,7 @@ def nomemory(calls=1):
     cases = all_cases()
     with scarce_memory() as left:
         first = starve(cases, left)
-        assert first >= 10 + 2 + 2 + 2, first
+        assert first >= 10 + 2 + 2 + 2 + 7 + 2, first
         for _ in range(WARM):
             starve(cases, left)
         before = held(cases)
@@ -197,10 +210,29 @@ def nomemory(calls=1):
         check(case)
 
 
+def plainly(calls=1):
+    """Machine code entered through ctypes, too, says that memory ran out, and holds out."""
+    cases = all_cases()[:4]
+    with scarce_memory() as left:
+        for jitted, args, wanted in cases:
+            jitted(*args)
+            run = jitted._entries[tuple(map(_leaf_key, args))].run
+            for n in range(100):
+                gc.collect()
+                try:
+                    left.value = n
+                    run(*args)
+                    left.value = -1
+                except (MemoryError, SystemError):  # the latter, where NumPy took no notice
+                    left.value = -1
+            assert_same(run(*args), wanted)
+
+
 def held(cases):
     """Blocks of memory, and references to what the calls touch."""
     gc.collect()
     touched = [o for run, args, _ in cases for o in (*args, *gc.get_referents(run))]
+    touched += [x for o in touched if isinstance(o, dict) and "x" in o for x in o.values()]
     counts = [sys.getrefcount(o) for o in touched]
     del touched
     return sys.getallocatedblocks(), counts
@@ -220,8 +252,9 @@ def assert_kept(before, now, slack=SLACK):
 
 def million(calls=20_000):
     """Results, errors and fallbacks; nothing is left behind."""
-    cases = all_cases()[:3]
+    cases = [*all_cases()[:3], *all_cases()[4:]]
     x, wrong = np.arange(4.0), np.array([1, 7])
+    other = {"shift": 0.5, "layers": (TABLE,)}  # in another order
     for part in range(4):
         for _ in range(calls // 4):
             for run, args, _ in cases:
@@ -230,6 +263,7 @@ def million(calls=20_000):
             cases[0][0](1.5, y=2.0)
             with suppress(ShapeError):
                 cases[2][0](x, wrong)
+            cases[3][0](other, x[:3])
         if part == 1:
             before, size = held(cases), resident()
     assert_kept(before, held(cases), calls // 20)
@@ -268,6 +302,25 @@ def threads(calls=100_000):
     for t in workers:
         t.join()
     assert not wrong, wrong
+
+
+def taken(calls=300):
+    """Arrays taken out of their dict, and so freed, while machine code may read them."""
+    shape, ends = (500, 500), threading.Event()
+    run, (params,), _ = warmed(lambda p: np.sum(np.tanh(p["x"]) * p["x"]), {"x": np.ones(shape)})
+    wanted = {run({"x": np.full(shape, k)}) for k in (1.0, 2.0)}
+
+    def replace():
+        while not ends.is_set():
+            for k in (1.0, 2.0):
+                params["x"] = np.full(shape, k)
+
+    worker = threading.Thread(target=replace)
+    worker.start()
+    found = {run(params) for _ in range(calls)}
+    ends.set()
+    worker.join()
+    assert found <= wanted, (found, wanted)
 
 
 # ---- interruptions
@@ -390,6 +443,29 @@ def unchecked(text):
     return cut(text, at, f"\n  br label {there}")
 
 
+def of_dicts(change):
+    """The change, where a dict is made."""
+    return lambda text: change(text) if "= call ptr @chainrule.py.PyDict_New" in text else text
+
+
+def without_drop_after(what):
+    """The first reference given back after these words is kept."""
+    def change(text):
+        at = text.index("call void @chainrule.py.Py_DecRef", text.index(what))
+        return cut(text, text.rindex("\n", 0, at), "")
+
+    return change
+
+
+def with_one_key_twice(text):
+    """The last item of a dict under the key of the one before."""
+    lines = text.split("\n")
+    i, j = [i for i, line in enumerate(lines) if "= call i32 @chainrule.py.PyDict_Set" in line][-2:]
+    a, b = (lines[k].split(", ")[1] for k in (i, j))
+    lines[j] = lines[j].replace(b, a)
+    return "\n".join(lines)
+
+
 MUTANTS = {
     "none": lambda text: text,
     "a number kept when memory ran out": without("@chainrule.py.Py_DecRef(ptr %v"),
@@ -398,6 +474,9 @@ MUTANTS = {
     "the fallback dropped twice": twice("@chainrule.py.Py_DecRef(ptr %fallback"),
     "two items swapped": swapped,
     "a new tuple not checked": unchecked,
+    "an array of a dict kept": of_dicts(without_drop_after("= call i32 %v")),
+    "a value of a dict kept": of_dicts(without_drop_after("= call i32 @chainrule.py.PyDict_Set")),
+    "one key twice": of_dicts(with_one_key_twice),
 }
 
 
@@ -416,15 +495,16 @@ def planted(name):
         return changed
 
     python_calls.wrapper, python_calls.prove = faulty, lambda text, form: 1
-    cases = all_cases()[:2]
+    cases = [*all_cases()[:2], *all_cases()[4:]]
     if (name == "none") == bool(refused):
         os._exit(UNSEEN)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what follows may end anyhow
     for _ in range(5):  # the first round compiles the other way
         before = held(cases)
         for _ in range(50):
-            check(cases[0])
             cases[0][0](-1.5, 2.0)
+            for case in cases:
+                check(case)
     assert_kept(before, held(cases))
     with scarce_memory() as left:
         for _ in range(WARM):
@@ -456,7 +536,8 @@ def mutants(calls=1):
 
 
 PARTS = {
-    f.__name__: f for f in (nomemory, million, threads, interrupt, fork, shutdown, mutants)
+    f.__name__: f
+    for f in (nomemory, plainly, million, threads, taken, interrupt, fork, shutdown, mutants)
 }
 
 if __name__ == "__main__":

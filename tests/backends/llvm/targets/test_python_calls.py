@@ -4,6 +4,8 @@ import copy
 import gc
 import sys
 import weakref
+from collections import OrderedDict, defaultdict
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -39,8 +41,10 @@ def outcome(f, *args, **kwargs):
 
 
 def flat(x):
-    if isinstance(x, tuple):
-        return tuple(map(flat, x))
+    if isinstance(x, tuple | list):
+        return type(x), tuple(map(flat, x))
+    if isinstance(x, dict):
+        return type(x), tuple(x), tuple(map(flat, x.values()))
     array = np.asarray(x)
     bits = repr(x) if array.dtype.hasobject else array.tobytes()
     return type(x), getattr(x, "dtype", None), getattr(x, "shape", None), bits
@@ -187,11 +191,113 @@ def test_arrays_from_outside_are_read_at_each_call():
     assert run(np.ones(3)).tolist() == [0.0, 10.0, 2.0]
 
 
+@pytest.mark.parametrize("view", [lambda t: t[::-1], lambda t: t[::2], lambda t: t.astype(">f8")])
+def test_arrays_from_outside_with_gaps_are_read_at_each_call(view):
+    table = np.arange(4.0)
+    outside = view(table)
+    run = warmed(lambda x: x * outside, np.ones(len(outside)))
+    outside[1] = 10.0
+    assert run(np.ones(len(outside))).tolist() == outside.tolist()
+
+
 def test_more_room_than_the_stack_has(way):
     x = np.linspace(0.0, 1.0, 30_000).reshape(100, 300)
     run = warmed(lambda x: np.sum((x @ x.T) @ x, axis=0), x)
     assert type(run) is way
     assert outcome(run, x) == outcome(run._plainly, x)
+
+
+# ---- containers
+
+
+def layers(params, x, rate):
+    (w, b), scale = params["layers"], params["scale"]
+    h = np.tanh(x @ w + b) * scale
+    more = {"layers": [rate * w, rate * b], "last": (h[0], [], {}), "scale": 2.0 * scale}
+    return np.sum(h * h), more
+
+
+def a_nested_call():
+    return {"layers": [TABLE.T + 1, np.array([0.5, -1.0])], "scale": 1.5}, TABLE, 0.125
+
+
+def test_containers_in_and_out(way):
+    args = a_nested_call()
+    run = warmed(layers, *args)
+    assert type(run) is way
+    assert outcome(run, *args) == outcome(run._plainly, *args)
+    assert list(run(*args)[1]) == ["layers", "last", "scale"]
+    first, second = run(*args), run(*args)
+    assert not np.shares_memory(first[1]["layers"][0], second[1]["layers"][0])
+
+
+def test_a_net_and_its_gradients(way):
+    def loss(params, x, labels):
+        scores = np.maximum(x @ params["W1"] + params["b1"], 0) @ params["W2"] + params["b2"]
+        shifted = scores - np.max(scores, axis=1, keepdims=True)
+        logp = shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
+        return -np.mean(logp[np.arange(len(labels)), labels])
+
+    sizes = {"W1": (3, 5), "b1": (5,), "W2": (5, 4), "b2": (4,)}
+    params = {name: np.cos(np.arange(np.prod(s))).reshape(s) for name, s in sizes.items()}
+    given = params, TABLE, np.array([3, 1])
+    step = warmed(cr.value_and_grad(loss), *given)
+    assert type(step) is way
+    value, gradients = step(*given)
+    eager = cr.value_and_grad(loss)(*given)
+    assert value == pytest.approx(eager[0], rel=1e-13)
+    for name in sizes:
+        np.testing.assert_allclose(gradients[name], eager[1][name], rtol=1e-12)
+
+
+class MyList(list):
+    pass
+
+
+class MyStr(str):
+    __slots__ = ()
+
+
+PLAIN = a_nested_call()[0]
+ODD_CONTAINERS = {
+    "tuple for a list": PLAIN | {"layers": tuple(PLAIN["layers"])},
+    "list of a class": PLAIN | {"layers": MyList(PLAIN["layers"])},
+    "ordered": OrderedDict(PLAIN), "with a default": defaultdict(list, PLAIN),
+    "closed": MappingProxyType(PLAIN), "other order": dict(reversed(PLAIN.items())),
+    "a key more": PLAIN | {"more": 1.0}, "a key less": {"layers": PLAIN["layers"]},
+    "another key": {"layers": PLAIN["layers"], "Scale": 1.5}, "empty": {},
+    "a key of a class": {MyStr("layers"): PLAIN["layers"], "scale": 1.5},
+    "a whole key": {"layers": PLAIN["layers"], 1: 1.5},
+    "longer": PLAIN | {"layers": [*PLAIN["layers"], 1.0]},
+    "shorter": PLAIN | {"layers": PLAIN["layers"][:1]}, "no list": PLAIN | {"layers": []},
+    "none": PLAIN | {"scale": None}, "whole": PLAIN | {"scale": 2}, "text": PLAIN | {"scale": "x"},
+    "a scalar": PLAIN | {"scale": np.float64(1.5)},
+    "keys made anew": {"".join(list(key)): x for key, x in PLAIN.items()},
+    "other shape": PLAIN | {"layers": [TABLE, PLAIN["layers"][1]]},
+}
+
+
+@pytest.mark.filterwarnings("ignore::chainrule.errors.ChainruleWarning")
+@pytest.mark.parametrize("name", ODD_CONTAINERS)
+def test_other_containers_take_the_plain_path(name):
+    params, args = ODD_CONTAINERS[name], a_nested_call()
+    run, other = warmed(layers, *args), warmed(layers, *args)
+    for _ in range(3):
+        assert outcome(run, params, *args[1:]) == outcome(other._plainly, params, *args[1:])
+    assert outcome(run, *args) == outcome(other._plainly, *args)
+
+
+def test_a_function_may_go_by_the_order_of_keys():
+    run = warmed(lambda p: next(iter(p.values())) * 2, {"a": 1.0, "b": 3.0})
+    assert run({"b": 3.0, "a": 1.0}) == 6.0
+    assert [run({"a": 1.0, "b": 3.0}), run({"b": 3.0, "a": 1.0})] == [2.0, 6.0]
+
+
+def test_a_numpy_scalar_is_a_kind_of_its_own(way):
+    run = warmed(lambda x, y: (x * y, [x]), np.float64(3.0), 2.0)
+    assert type(run) is way
+    assert outcome(run, np.float64(1.5), 2.0) == outcome(run._plainly, np.float64(1.5), 2.0)
+    assert outcome(run, 1.5, 2.0) == outcome(jit(run._f), 1.5, 2.0)
 
 
 # ---- lifetimes
@@ -268,15 +374,21 @@ def test_copies_are_itself():
 
 
 def test_calls_leave_no_references_behind():
-    run = warmed(affine, *an_array_call())
-    x, wrong = an_array_call(), (TABLE, TABLE, 2.0)
-    watched = [*x, *wrong, *gc.get_referents(run)]
-    before = [sys.getrefcount(o) for o in watched]
-    for _ in range(100):
-        run(*x)
-        with pytest.raises(ValueError):
-            run._f(*wrong)
-    assert [sys.getrefcount(o) for o in watched] == before
+    run, nested = warmed(affine, *an_array_call()), warmed(layers, *a_nested_call())
+    x, y, wrong = an_array_call(), a_nested_call(), (TABLE, TABLE, 2.0)
+    inside = [*y[0], *y[0].values(), *y[0]["layers"]]
+    watched = [*x, *y, *inside, *wrong, *gc.get_referents(run), *gc.get_referents(nested)]
+    counts = []
+    for _ in range(4):
+        for _ in range(50):
+            run(*x)
+            nested(*y)
+            nested(y[0], TABLE, rate=0.5)
+            with pytest.raises(ValueError):
+                run(*wrong)
+        gc.collect()  # errors know their frames
+        counts.append([sys.getrefcount(o) for o in watched])
+    assert counts[1] == counts[2] == counts[3]
 
 
 def test_a_wish_that_there_is_not(monkeypatch):

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(__file__).with_name("stress.py")
-PARTS = ("nomemory", "million", "threads", "interrupt", "fork", "shutdown", "mutants")
+PARTS = (
+    "nomemory", "plainly", "million", "threads", "taken", "interrupt", "fork", "shutdown",
+    "mutants",
+)
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -1,11 +1,14 @@
 """The C functions that generated calls use: what each takes, gives, and may do.
 
-    gives     "new": a reference the caller must give away; "raw": no object; "": nothing
+    gives     "new": a reference the caller must give away; "raw": no object; "": nothing;
+              "status": a number, which is not 0 where it failed
     steals    places of the arguments whose references it takes over; all others it only borrows
-    fails     it may return null, and has then set an exception
+    fails     it may return null, or a status, and has then set an exception
+    runs      other code may run meanwhile: by the garbage collector, or where an object ends
     lock      it needs the interpreter's lock
     effect    "raises": sets an exception; "adds", "drops": one reference of its argument;
-              "leaves", "returns": gives the lock up, takes it back
+              "leaves", "returns": gives the lock up, takes it back; "sets": one item of a dict;
+              "steps": to the next item of a dict; "compares": two exact strings
 
 proof.py proves from this table, and from it alone, that a wrapper's references balance.
 """
@@ -29,6 +32,7 @@ class CCall:
     gives: str = "new"
     steals: tuple[int, ...] = ()
     fails: bool = True
+    runs: bool = True
     lock: bool = True
     effect: str = ""
     slot: int | None = None  # in NumPy's table; None: a function of CPython
@@ -40,6 +44,7 @@ def _quiet(name: str, takes: tuple[str, ...], effect: str, **more: Any) -> CCall
 
 
 FLOAT64_NEW = "numpy.float64.tp_alloc"  # how its type makes an object, to be filled; see layout.py
+EQUAL = 2  # how PyUnicode_RichCompare is asked for ==
 _TP_ALLOC = 47  # its number in the stable interface
 _ARRAY_NEW = ("ptr", "i32", "ptr", "i32", "ptr", "ptr", "i32", "i32", "ptr")
 CALLS = {
@@ -49,9 +54,15 @@ CALLS = {
         CCall("PyLong_FromLongLong", ("i64",)),
         CCall("PyBool_FromLong", ("i64",)),
         CCall("PyTuple_New", ("i64",)),
+        CCall("PyList_New", ("i64",)),
+        CCall("PyDict_New", ()),
+        CCall("PyDict_SetItem", ("ptr", "ptr", "ptr"), "i32", gives="status", effect="sets"),
+        CCall("PyDict_Next", ("ptr", "ptr", "ptr", "ptr"), "i32", gives="raw", fails=False,
+              runs=False, effect="steps"),
+        CCall("PyUnicode_RichCompare", ("ptr", "ptr", "i32"), runs=False, effect="compares"),
         CCall(FLOAT64_NEW, ("ptr", "i64")),
         CCall("PyObject_Vectorcall", ("ptr", "ptr", "i64", "ptr")),
-        _quiet("Py_IncRef", ("ptr",), "adds"),
+        _quiet("Py_IncRef", ("ptr",), "adds", runs=False),
         _quiet("Py_DecRef", ("ptr",), "drops"),
         _quiet("PyErr_SetString", ("ptr", "ptr"), "raises"),
         _quiet("PyEval_SaveThread", (), "leaves", result="ptr", gives="raw"),

@@ -2,7 +2,8 @@
 
     object     type 8
     float      object, value; numpy.float64 too
-    tuple      object, length, items
+    tuple      object, length, (from 3.14 on: hash,) items
+    list       object, length, address of the items
     ndarray    object, data, nd, dims, strides, base, descr, flags      (NumPy's public ABI)
 
 Generated calls are for the interpreters in ALLOWED, whose layouts were tried, and only where each
@@ -22,7 +23,10 @@ import numpy as np
 from chainrule.backends.llvm.targets.c_api import array_table
 from chainrule.errors import InputError
 
-ALLOWED = {"versions": ((3, 11), (3, 12), (3, 13)), "machines": ("x86_64",), "systems": ("linux",)}
+ALLOWED = {
+    "versions": ((3, 11), (3, 12), (3, 13), (3, 14)), "machines": ("x86_64",),
+    "systems": ("linux",),
+}
 NUMPY_ABI = 0x2000000
 PATHS = ("plain", "generated")
 DEFAULT = "generated"
@@ -30,11 +34,14 @@ DEFAULT = "generated"
 HEAD = object.__basicsize__
 TYPE = 8
 FLOAT_VALUE = HEAD
+LENGTH = HEAD
 TUPLE_ITEMS = tuple.__basicsize__
+LIST_ITEMS = HEAD + 8
 DATA, ND, DIMS, DESCR, FLAGS = (HEAD + step for step in (0, 8, 16, 40, 48))
 VECTORCALL, ENTRY, FALLBACK = HEAD, HEAD + 8, HEAD + 16  # of a callable; see python_calls.py
 BLOCK = HEAD  # of its entry
 READY = 0x1 | 0x100  # flags: row-major without gaps, aligned
+WRITEABLE = 0x400
 
 
 def is_wanted() -> bool:
@@ -61,16 +68,19 @@ def is_allowed() -> bool:
 
 @lru_cache(maxsize=1)
 def objects_hold() -> bool:
-    """True where floats and tuples lie as generated calls read and write them."""
+    """True where floats, tuples and lists lie as generated calls read and write them."""
     number, pair = 1234.5, (object(), object())
+    row, places = [*pair], [id(x) for x in pair]
     return (
         HEAD == 16
         and word(id(number) + TYPE) == id(float)
         and ctypes.c_double.from_address(id(number) + FLOAT_VALUE).value == number
         and float.__basicsize__ == FLOAT_VALUE + 8
         and word(id(pair) + TYPE) == id(tuple)
-        and word(id(pair) + TUPLE_ITEMS - 8) == 2
-        and [word(id(pair) + TUPLE_ITEMS + 8 * k) for k in (0, 1)] == [id(x) for x in pair]
+        and word(id(row) + TYPE) == id(list)
+        and [word(id(x) + LENGTH) for x in (pair, row, ())] == [2, 2, 0]
+        and [word(id(pair) + TUPLE_ITEMS + 8 * k) for k in (0, 1)] == places
+        and [word(word(id(row) + LIST_ITEMS) + 8 * k) for k in (0, 1)] == places
     )
 
 
@@ -85,8 +95,9 @@ def arrays_hold() -> bool:
         return False
     if ctypes.c_double.from_address(id(number) + FLOAT_VALUE).value != number:
         return False
-    rows = np.arange(6.0).reshape(2, 3)
-    return all(_holds(x) for x in (rows, rows.T, rows.astype("f4"), rows[:, 1], np.ones(4, bool)))
+    rows, flags = np.arange(6.0).reshape(2, 3), np.ones(4, bool)
+    flags.flags.writeable = False
+    return all(_holds(x) for x in (rows, rows.T, rows.astype("f4"), rows[:, 1], flags))
 
 
 def _holds(x: np.ndarray) -> bool:
@@ -100,6 +111,7 @@ def _holds(x: np.ndarray) -> bool:
         and tuple(word(dims + 8 * k) for k in range(x.ndim)) == x.shape
         and word(at + DESCR) == id(np.dtype(x.dtype.str))
         and (flags & READY == READY) == (x.flags.c_contiguous and x.flags.aligned)
+        and bool(flags & WRITEABLE) == x.flags.writeable
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from chainrule.backends.llvm.nests import DTYPE_OF
 from chainrule.backends.llvm.targets import layout
 from chainrule.backends.llvm.targets.c_api import FLOAT64_NEW
+from chainrule.backends.llvm.targets.forms import Keyed, Tree, items_of, kind_of
 from chainrule.backends.llvm.targets.known import (
     ARGS,
     BLOCK,
@@ -14,6 +15,7 @@ from chainrule.backends.llvm.targets.known import (
     NONE,
     NULL,
     SELF,
+    ZERO,
     Term,
     Unproved,
     Way,
@@ -21,7 +23,10 @@ from chainrule.backends.llvm.targets.known import (
     said,
     type_of,
 )
-from chainrule.backends.llvm.targets.wrapper import BOXES, COUNT_MASK, NAME
+from chainrule.backends.llvm.targets.known import given as arguments
+from chainrule.backends.llvm.targets.wrapper import BOXES, COUNT_MASK, NAME, flags_of
+
+NEW = {"tuple": "PyTuple_New", "list": "PyList_New", "dict": "PyDict_New"}
 
 
 def run(way: Way, result: str, core: Term, values: list[Term]) -> Term:
@@ -37,6 +42,8 @@ def run(way: Way, result: str, core: Term, values: list[Term]) -> Term:
     if not good:
         raise Unproved("not how this machine code is run")
     _check_inputs(way, given)
+    if form.over:
+        way.know_not(("apart", given), ZERO)
     _check_outputs(way, found)
     way.ran = True
     return ("status",)
@@ -51,26 +58,48 @@ def _is_room(way: Way, arena: Term) -> bool:
 
 
 def _check_inputs(way: Way, given: Term) -> None:
-    for k, item in enumerate(way.form.inputs):
-        if way.form.is_bound:
-            word = way.word(("in", k))
-            wanted = word if item.is_array else ("word", word, 0, "double")
-            _is_in_slot(way, given, k, wanted)
-            continue
-        argument = ("word", ARGS, 8 * k, "ptr")
-        where, kind = (layout.DATA, "ptr") if item.is_array else (layout.FLOAT_VALUE, "double")
-        _is_in_slot(way, given, k, ("word", argument, where, kind))
-        way.know(type_of(argument), object_named("ndarray" if item.is_array else "float"))
-        if item.is_array:
-            flags = ("word", argument, layout.FLAGS, "i32")
-            way.know(("word", argument, layout.DESCR, "ptr"), object_named(item.kind))
-            way.know(("and", flags, layout.READY), ("number", layout.READY))
-            way.know(("word", argument, layout.ND, "i32"), ("number", item.rank))
-            dims = ("word", argument, layout.DIMS, "ptr")
-            for axis in range(item.rank or 0):
-                way.know(("word", dims, 8 * axis, "i64"), way.word(("in", k, axis)))
+    for argument, tree in arguments(way.form).items():
+        if isinstance(tree, int):
+            _check_input(way, given, tree, argument)
+        else:
+            _check_container(way, argument, tree)
     for k in range(way.form.fixed):
         _is_in_slot(way, given, len(way.form.inputs) + k, way.word(("fixed", k)))
+    for k, item in enumerate(way.form.inputs if way.form.is_bound else ()):
+        word = way.word(("in", k))
+        wanted = word if item.is_array else ("word", word, 0, "double")
+        _is_in_slot(way, given, k, wanted)
+
+
+def _check_input(way: Way, given: Term, k: int, argument: Term) -> None:
+    item = way.form.inputs[k]
+    where, kind = (layout.DATA, "ptr") if item.is_array else (layout.FLOAT_VALUE, "double")
+    _is_in_slot(way, given, k, ("word", argument, where, kind))
+    way.know(type_of(argument), object_named(item.python))
+    if not item.is_array:
+        return
+    flags, wanted = ("word", argument, layout.FLAGS, "i32"), flags_of(way.form, k)
+    way.know(("word", argument, layout.DESCR, "ptr"), object_named(item.kind))
+    way.know(("and", flags, wanted), ("number", wanted))
+    way.know(("word", argument, layout.ND, "i32"), ("number", item.rank))
+    dims = ("word", argument, layout.DIMS, "ptr")
+    for axis in range(item.rank or 0):
+        way.know(("word", dims, 8 * axis, "i64"), way.word(("in", k, axis)))
+    if argument[1] != ARGS and not way.owned[argument]:
+        raise Unproved(f"{said(argument)} may be taken out of its container")
+
+
+def _check_container(way: Way, argument: Term, tree: Tree) -> None:
+    """Insist that it has the right length; a dict, the right keys in the right order."""
+    count = len(items_of(tree))
+    way.know(type_of(argument), object_named(kind_of(tree)))
+    if not isinstance(tree, Keyed):
+        return way.know(("word", argument, layout.LENGTH, "i64"), ("number", count))
+    for k in range(count):
+        key, wanted = ("key", argument, k), way.word(("key", tree.first + k))
+        way.know_same(key, wanted)
+    way.know(("there", argument, count), ZERO)
+    return None
 
 
 def _check_outputs(way: Way, found: Term) -> None:
@@ -87,6 +116,8 @@ def _check_array(way: Way, found: Term, k: int) -> None:
     if way.form.is_bound:
         return _is_in_slot(way, found, k, way.word(("out", k)))
     made = word[1]
+    if k in dict(way.form.over):
+        return _check_over(way, found, k)
     _is_in_slot(way, found, k, ("word", made, layout.DATA, "ptr"))
     shape = ("at", BLOCK, way.form.places["out", k, 0])
     number = ("number", DTYPE_OF[item.kind].num)
@@ -99,6 +130,31 @@ def _check_array(way: Way, found: Term, k: int) -> None:
         raise Unproved(f"output {k} shares its array")
     way.arrays[k] = made
     return None
+
+
+def _check_over(way: Way, found: Term, k: int) -> None:
+    """Insist that an output is written over its argument, and that one to be had."""
+    source = dict(way.form.over)[k]
+    (argument,) = (x for x, tree in arguments(way.form).items() if tree == source)
+    _is_in_slot(way, found, k, ("word", argument, layout.DATA, "ptr"))
+    item, other = way.form.outputs[k], way.form.inputs[source]
+    if (item.kind, item.rank) != (other.kind, other.rank) or argument in way.arrays.values():
+        raise Unproved(f"output {k} is not like its argument")
+    if not way.owned[argument]:
+        raise Unproved(f"{said(argument)} may be gone when it is returned")
+    way.arrays[k] = argument
+
+
+def apart(way: Way, values: list[Term]) -> Term:
+    """Insist that all arrays are compared: the slots of the inputs, and the tables of the block."""
+    given, sizes, over, count = values
+    tables = [("at", BLOCK, way.form.places[what, 0]) for what in ("bytes", "over")]
+    good = [sizes, over] == tables and count == ("number", way.form.slots)
+    good &= all((given, 8 * k) in way.stack for k in range(way.form.slots))
+    good &= way.quiet or way.owned[ENTRY] > 0
+    if not good:
+        raise Unproved("does not compare all arrays")
+    return ("apart", given)
 
 
 def _is_in_slot(way: Way, room: Term, k: int, wanted: Term) -> None:
@@ -134,7 +190,7 @@ def _is_good(way: Way) -> bool:
     form = way.form
     way.know(("word", BLOCK, 0, "ptr"), ("global", f"@{NAME}"))
     way.know(NAMES, NULL)
-    way.know(("and", COUNT, COUNT_MASK), ("number", form.arguments))
+    way.know(("and", COUNT, COUNT_MASK), ("number", len(form.arguments)))
     if form.has_status:
         way.know(("status",), ("number", 0))
     for k in range(form.decisions):
@@ -142,12 +198,18 @@ def _is_good(way: Way) -> bool:
     return way.ran
 
 
-def _is_tree(way: Way, made: Term, tree: Any) -> bool:
+def _is_tree(way: Way, made: Term, tree: Tree) -> bool:
     if isinstance(tree, int):
         return way.arrays.get(tree) == made or _is_number(way, made, tree)
-    items = way.items.get(made, {})
-    return made[2:] == ("PyTuple_New", (("number", len(tree)),)) and all(
-        place in items and _is_tree(way, items[place], x) for place, x in enumerate(tree)
+    inside, items = items_of(tree), way.items.get(made, {})
+    wanted: Any = (("number", len(inside)),)
+    if isinstance(tree, Keyed):
+        keys = [way.word(("key", tree.first + k)) for k in range(len(inside))]
+        if way.keys.get(made, []) != keys:
+            return False
+        wanted = ()
+    return made[2:] == (NEW[kind_of(tree)], wanted) and all(
+        place in items and _is_tree(way, items[place], x) for place, x in enumerate(inside)
     )
 
 

@@ -23,22 +23,30 @@ from chainrule.backends.llvm.targets.known import (
     ARGS,
     COUNT,
     NAMES,
-    NONE,
     NULL,
     SELF,
+    TRUE,
     Term,
     Unproved,
     Way,
     fields,
     said,
 )
-from chainrule.backends.llvm.targets.meaning import check_result, fill_bound, run
-from chainrule.backends.llvm.targets.reading import may_read
-from chainrule.backends.llvm.targets.wrapper import NAME
+from chainrule.backends.llvm.targets.meaning import NEW, apart, check_result, fill_bound, run
+from chainrule.backends.llvm.targets.reading import (
+    may_compare,
+    may_hold,
+    may_read,
+    set_item,
+    step_in_dict,
+)
+from chainrule.backends.llvm.targets.wrapper import APART, APART_TEXT, NAME
 
 
 def prove(text: str, form: Form) -> int:
     """How many exits a wrapper of the form has, each proved. Raises Unproved."""
+    if form.over and f"\n{APART_TEXT}\n" not in text:
+        raise Unproved("another function compares the arrays")
     blocks = _blocks(text)
     names = {"%self": SELF, "%args": ARGS, "%nargsf": COUNT, "%kwnames": NAMES}
     waiting = [("entry", Way(form, names))]
@@ -151,15 +159,20 @@ def _store(way: Way, tail: str, _: str) -> None:
 
 
 def _fill(way: Way, made: Term, offset: int, value: Term) -> None:
-    """A store into a new tuple, which takes the reference over."""
+    """A store into a new tuple or list, which takes the reference over."""
     if made[2] == FLOAT64_NEW:
         if offset != layout.FLOAT_VALUE or made in way.numbers or not way.owned[made]:
             raise Unproved("not the empty place of a new number")
         way.numbers[made] = value
         return
-    place, items = (offset - layout.TUPLE_ITEMS) / 8, way.items[made]
-    if place not in range(made[3][0][1]) or place in items or not way.owned[made]:
-        raise Unproved("not an empty place of a new tuple")
+    begin = layout.TUPLE_ITEMS
+    if made[0] == "word" and made[2] == layout.LIST_ITEMS:
+        made, begin = made[1], 0
+    place, items = (offset - begin) / 8, way.items[made]
+    wanted = "PyTuple_New" if begin else "PyList_New"
+    is_free = place in range(made[3][0][1]) and place not in items
+    if made[2] != wanted or not is_free or not way.owned[made]:
+        raise Unproved("not an empty place of a new tuple or list")
     way.drop(value)
     items[int(place)] = value
 
@@ -191,6 +204,8 @@ def _call(way: Way, tail: str, target: str) -> Term:
     result, function, given = fields(r"(\w+) ([@%]\S+?)\((.*)\)", tail)
     texts = [x.split(" ") for x in given.split(", ")] if given else []
     kinds, values = [x[0] for x in texts], [way.value(x[1]) for x in texts]
+    if function == f"@{APART}" and (result, *kinds) == ("i32", "ptr", "ptr", "ptr", "i64"):
+        return apart(way, values)
     if function.startswith("%"):
         return run(way, result, way.value(function), values)
     row = CALLS[function.removeprefix(f"@{symbol('')}")]
@@ -204,9 +219,13 @@ def _c_call(way: Way, row: CCall, values: list[Term], target: str) -> Term:
         raise Unproved("without the lock")
     if way.error and row.effect != "drops":
         raise Unproved("with an exception set")
-    if any(len(items) < made[3][0][1] for made, items in way.items.items()):
-        raise Unproved("a tuple is not filled yet")
-    way.quiet &= row.effect == "adds"
+    if any(made[3] and len(items) < made[3][0][1] for made, items in way.items.items()):
+        raise Unproved("a tuple or list is not filled yet")
+    if way.status is not None:
+        raise Unproved("the call before may have failed")
+    if row.effect == "steps":
+        return step_in_dict(way, values)
+    way.quiet &= not row.runs or (row.effect == "drops" and ("eq", values[0], TRUE) in way.facts)
     for place in row.steals:
         way.drop(values[place])
     if row.effect:
@@ -215,20 +234,25 @@ def _c_call(way: Way, row: CCall, values: list[Term], target: str) -> Term:
         return NULL
     contents = [way.content(x) for x in values]
     made: Term = ("made", target, row.name, tuple(contents))
+    if row.gives == "status":
+        way.status = made
     if row.gives == "new":
         way.owned[made] = 1
-        if row.name == "PyTuple_New":
+        if row.name in NEW.values():
             way.items[made] = {}
-    if row.fails:
+    if row.gives == "new" and row.fails:
         way.unchecked.add(made)
     return made
 
 
 def _affect(way: Way, effect: str, values: list[Term]) -> None:
     if effect == "adds":
-        if values[0] != NONE:
-            way.is_there(values[0])
+        may_hold(way, values[0])
         way.owned[values[0]] += 1
+    elif effect == "compares":
+        may_compare(way, *values[:2])
+    elif effect == "sets":
+        set_item(way, *values)
     elif effect == "drops":
         way.drop(values[0])
     elif effect == "raises":
@@ -256,6 +280,8 @@ def _ret(way: Way, tail: str) -> list[tuple[str, Way]]:
     (text,) = fields(r"ptr (\S+)", tail)
     result = way.any_value(text)
     is_null = result == NULL
+    if way.status is not None:
+        raise Unproved("the last call may have failed")
     if is_null != way.error or not way.lock or way.arena is not None:
         raise Unproved("returns null without an exception, or leaves something undone")
     if not is_null:

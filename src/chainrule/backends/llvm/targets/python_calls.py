@@ -25,7 +25,7 @@ from chainrule.backends.llvm.targets.known import Unproved
 from chainrule.backends.llvm.targets.proof import prove
 from chainrule.backends.llvm.targets.wrapper import NAME, wrapper
 
-WIDEST = 64  # inputs, outputs, decisions and fixed arrays of one form
+WIDEST = 128  # inputs, outputs, keys, decisions and fixed arrays of one form
 FORMS = 512  # wrappers in one process
 
 _VOID = ctypes.c_void_p
@@ -146,7 +146,7 @@ def can_enter(form: Form) -> bool:
         IS_ALLOWED
         and layout.is_wanted()
         and _slots_hold()
-        and len(items) + form.fixed + form.decisions <= WIDEST
+        and len(items) + form.fixed + form.decisions + form.keys <= WIDEST
         and (_is_of_python(form) or layout.arrays_hold())
         and bool(_wrapper_address(form))
     )
@@ -197,8 +197,8 @@ def _wrapper_address(form: Form) -> int:
 @lru_cache(maxsize=1)
 def _symbols() -> dict[str, int]:
     functions = {name: c_api.address(name) for name in c_api.CALLS}
-    types = (float, np.float64, np.ndarray, ReferenceError)
-    objects: dict[str, Any] = {x.__name__: x for x in types} | {"None": None}
+    types = (float, str, tuple, list, dict, np.float64, np.ndarray, ReferenceError)
+    objects: dict[str, Any] = {x.__name__: x for x in types} | {"None": None, "True": True}
     objects |= DTYPE_OF
     return {c_api.symbol(k): v for k, v in functions.items()} | {
         c_api.symbol(k): id(x) for k, x in objects.items()

@@ -1,0 +1,209 @@
+"""A circuit some of whose gates have no instructions: machine code in parts, Python in between.
+
+    part 0     the rows that need no such gate
+    calls      of the gates that need nothing else, each a host call: its record's own function
+    part 1     the rows that need those; and so on
+
+A wire that a part or a call takes from an earlier one is an input there. Host calls see arrays that
+cannot be written to, and have to give what they gave in the traced call: its shape and dtype.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.backends.llvm.arrays import CompiledArrays
+from chainrule.backends.llvm.call import CompiledNumbers
+from chainrule.backends.llvm.fuse import array_plan
+from chainrule.backends.llvm.nests import ArrayPlan
+from chainrule.backends.llvm.plan import Plan, is_plain, names_of_wires, plan_of
+from chainrule.backends.llvm.prepare import has_instructions, opened
+from chainrule.backends.llvm.programs import Programs
+from chainrule.circuit.builder import Builder
+from chainrule.circuit.circuit import Circuit
+from chainrule.circuit.record import KINDS
+from chainrule.circuit.types import TYPES, type_id
+from chainrule.errors import ChainruleError, UnsupportedError
+
+BY_VALUE = ("nonzero",)  # gates whose output has a shape that follows from numbers
+
+
+class Unlike(ChainruleError):
+    """A host call gave another shape or dtype than in the traced call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows computed by machine code: those it takes, those it gives."""
+
+    circuit: Circuit
+    takes: tuple[int, ...]
+    gives: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A circuit in parts, and the rows of host calls that follow each."""
+
+    circuit: Circuit
+    parts: tuple[tuple[Part | None, tuple[int, ...]], ...]
+
+    @property
+    def calls(self) -> list[int]:
+        """The rows of all host calls."""
+        return [row for _, rows in self.parts for row in rows]
+
+
+def cut(circuit: Circuit) -> Cut:
+    """The circuit cut around its host calls. Raises UnsupportedError where that helps nothing."""
+    c = opened(circuit)
+    leaves = {*c.inputs, *c.constant_rows}
+    calls = {r for r in range(len(c)) if r not in leaves and not has_instructions(c, r)}
+    level = [0] * len(c)
+    for row in range(len(c)):
+        before = max((level[w] for w in c.operands(row)), default=0)
+        level[row] = before + (row in calls)
+    if any(c.kind_of(row).gate.name in BY_VALUE for row in calls) or len(calls | leaves) == len(c):
+        raise UnsupportedError("nothing is left between the host calls")
+    names = names_of_wires(c)
+    parts = []
+    for k in range(max(level) + 1):
+        rows = [r for r in range(len(c)) if level[r] == k and r not in calls and r not in leaves]
+        after = tuple(r for r in sorted(calls) if level[r] == k + 1)
+        parts.append((_part(c, rows, names) if rows else None, after))
+    return Cut(c, tuple(parts))
+
+
+def _part(c: Circuit, rows: Sequence[int], names: Sequence[str]) -> Part:
+    inside, b, moved = set(rows), Builder(c.title), dict[int, int]()
+    b.origins = list(c.origins)
+    constants = dict(zip(c.constant_rows, c.constants, strict=True))
+    takes = sorted({w for r in rows for w in c.operands(r)} - inside - set(constants))
+    for w in takes:
+        moved[w] = b.input(c.type_of(w), names[w])
+    for row in rows:
+        for w in c.operands(row):
+            if w not in moved:
+                moved[w] = b.constant(constants[w])
+        b.origin = c.origin[row]
+        moved[row] = b.append(c.kind[row], [moved[w] for w in c.operands(row)])
+        b.names[moved[row]] = c.names.get(row, (names[row],))
+    wanted = {*c.outputs}
+    for row in range(len(c)):
+        wanted |= set(c.operands(row)) if row not in inside else set()
+    gives = [r for r in rows if r in wanted]
+    return Part(b.build([moved[r] for r in gives]), tuple(takes), tuple(gives))
+
+
+# ---- running it
+
+
+class CompiledParts:
+    """Inputs in the circuit's order -> the list of its outputs, by parts and host calls."""
+
+    def __init__(self, circuit: Circuit, level: int = 1) -> None:
+        self.plan: PartsPlan = parts_plan(circuit)
+        self.cut = self.plan.cut
+        c = self.cut.circuit
+        self.weak = [c.type_of(w).weak for w in c.outputs]
+        self.boxes: list[Callable[[Any], Any] | None] = [None] * len(self.weak)
+        self._codes = [
+            None if part is None else compiled_part(part.circuit, level)
+            for part, _ in self.cut.parts
+        ]
+
+    def __call__(self, *inputs: Any) -> list[Any]:
+        """The outputs, each with memory of its own."""
+        c = self.cut.circuit
+        values = dict(zip(c.constant_rows, c.constants, strict=True))
+        values |= dict(zip(c.inputs, inputs, strict=True))
+        for code, (part, calls) in zip(self._codes, self.cut.parts, strict=True):
+            if part is not None and code is not None:
+                found = code(*(values[w] for w in part.takes))
+                values |= zip(part.gives, found, strict=True)
+            for row in calls:
+                values[row] = _called(c, row, [_closed(values[w]) for w in c.operands(row)])
+        return [x.copy() if isinstance(x := values[w], np.ndarray) else x for w in c.outputs]
+
+    def fill(self, inputs: Sequence[Any], into: Sequence[Any]) -> list[Any]:
+        """The outputs; none goes into an array directly."""
+        return self(*inputs)
+
+    def delivering(self, deliver: Callable[[Sequence[Any]], Any]) -> Callable[..., Any]:
+        """A callable: inputs -> deliver(outputs)."""
+        return lambda *inputs: deliver(self(*inputs))
+
+    @property
+    def calls(self) -> str:
+        """The names of the gates called, and where the user's line is."""
+        c = self.cut.circuit
+        names = dict.fromkeys(
+            f"{c.kind_of(row).gate.name}" + (f" in {at.function}, {at}" if at else "")
+            for row in self.cut.calls for at in [c.origin_of(row)]
+        )
+        return "; ".join(names)
+
+
+def _called(c: Circuit, row: int, operands: list[Any]) -> Any:
+    kind = c.kind_of(row)
+    with np.errstate(all="ignore"):
+        value = kind.compute(operands)
+    t = TYPES[type_id(value)]
+    if (t.shape, t.dtype) != (kind.type.shape, kind.type.dtype):
+        raise Unlike(f"{kind.gate.name} gave {t}, and {kind.type} when it was traced")
+    return value
+
+
+def _closed(x: Any) -> Any:
+    """An array that a host call cannot write to."""
+    if not isinstance(x, np.ndarray):
+        return x
+    view = x.view()
+    view.flags.writeable = False
+    return view
+
+
+def compiled_part(
+    circuit: Circuit, level: int, programs: Programs | None = None
+) -> CompiledNumbers | CompiledArrays:
+    """The machine code of a part, or of a whole circuit."""
+    if _is_plain(circuit):
+        return CompiledNumbers(circuit, level)
+    return CompiledArrays(circuit, level, programs)
+
+
+def _is_plain(circuit: Circuit) -> bool:
+    return all(is_plain(KINDS[k].type) for k in set(circuit.kind))
+
+
+@dataclass(frozen=True, slots=True)
+class PartsPlan:
+    """What machine code and host calls do, in order."""
+
+    cut: Cut
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    def __str__(self) -> str:
+        c, lines = self.cut.circuit, list[str]()
+        names = names_of_wires(c)
+        for part, calls in self.cut.parts:
+            if part is not None:
+                lines.append(str(planned(part.circuit)))
+            for row in calls:
+                given = ", ".join(names[w] for w in c.operands(row))
+                lines.append(f"host call {names[row]} = {c.kind_of(row).gate.name}({given})")
+        return "\n".join(lines)
+
+
+def parts_plan(circuit: Circuit) -> PartsPlan:
+    """The plan of a circuit in parts. Raises UnsupportedError where it cannot be cut."""
+    found = cut(circuit)
+    return PartsPlan(found, found.circuit.inputs, found.circuit.outputs)
+
+
+def planned(circuit: Circuit) -> Plan | ArrayPlan:
+    """What machine code would do for a part."""
+    return plan_of(circuit) if _is_plain(circuit) else array_plan(circuit)
