@@ -1,9 +1,9 @@
 """Where numbers stand in order: places, which jump and are flat between their jumps.
 
-| gate            | out                              |
-|-----------------|----------------------------------|
-| argmax, argmin  | place of the largest or smallest |
-| argsort         | places that put an axis in order, equal numbers as they stand |
+| gate            | out                                                      |
+|-----------------|----------------------------------------------------------|
+| argmax, argmin  | place of the largest or smallest                         |
+| argsort         | places that put an axis in order, equal ones as they are |
 """
 
 from collections.abc import Callable, Mapping, Sequence
