@@ -15,6 +15,7 @@ from textwrap import wrap
 from typing import Any
 
 import mpmath
+import numpy as np
 from mpmath import mpf
 
 Function = Callable[[Any], Any]
@@ -101,6 +102,23 @@ def digamma_ratio(z: Any) -> Any:
     return mpmath.digamma(z) / (z - mpmath.findroot(mpmath.digamma, 1.46))
 
 
+def odd_rest(function: Function) -> Function:
+    """(f(x) / x - 1) / x**2 by x**2."""
+    return lambda v: (function(mpmath.sqrt(v)) / mpmath.sqrt(v) - 1) / v
+
+
+HALF_LN2 = mpf(0.35)  # and a little more
+SINGLES: dict[str, Fit] = {
+    "EXP": Fit(lambda r: (mpmath.exp(r) - 1 - r) / r**2, -HALF_LN2, HALF_LN2, 5),
+    "EXP2": Fit(lambda r: (2**r - 1) / r, -0.5, 0.5, 5),
+    "LOG": Fit(lambda f: (mpmath.log1p(f) - f + f * f / 2) / f**3, -0.293, 0.4145, 7),
+    "TANH": Fit(odd_rest(mpmath.tanh), NEAR_0, 0.625**2, 5),
+    "SINH": Fit(odd_rest(mpmath.sinh), NEAR_0, 1, 3),
+    "SIN": Fit(odd_rest(mpmath.sin), NEAR_0, 0.8**2, 3),
+    "COS": Fit(
+        lambda v: (mpmath.cos(mpmath.sqrt(v)) - 1 + v / 2) / v**2, mpf(2) ** -30, 0.8**2, 3
+    ),
+}
 FITS: dict[str, Fit] = {
     "ERF": Fit(erf_ratio, NEAR_0, mpf(0.75) ** 2, 11),
     "TAIL": Fit(spread(scaled_tail, 4), place(0.7, 4), place(28, 4), 22),
@@ -125,8 +143,16 @@ def rounded(name: str) -> list[float]:
     return [*map(float, found), float(found[0] - mpf(float(found[0])))]
 
 
+def rounded_to_singles(name: str) -> list[float]:
+    """The coefficients as singles, in the fewest digits that name them."""
+    return [float(str(np.float32(c))) for c in polynomial(SINGLES[name])]
+
+
 def written(name: str) -> str:
     """A table as it stands in a module."""
+    if name in SINGLES:
+        lines = wrap(", ".join(map(repr, rounded_to_singles(name))) + ",", 96)
+        return "\n".join([f"{name} = (", *(f"    {line}" for line in lines), ")"])
     *table, rest = rounded(name)
     lines = wrap(", ".join(map(repr, table)) + ",", 96)
     return "\n".join([f"{name} = (", *(f"    {line}" for line in lines), ")",
@@ -135,5 +161,5 @@ def written(name: str) -> str:
 
 if __name__ == "__main__":
     mpmath.mp.dps = 50
-    for wanted in sys.argv[1:] or FITS:
+    for wanted in sys.argv[1:] or (*FITS, *SINGLES):
         print(written(wanted))

@@ -11,9 +11,11 @@ from chainrule.backends.llvm import (
     math,
     normal,
     polygamma,
+    single,
+    single_waves,
     trig,
 )
-from chainrule.backends.llvm.lines import Lines
+from chainrule.backends.llvm.lines import OF_SINGLES, Lines
 from chainrule.backends.llvm.values import Row, Value, as_kind, function
 from chainrule.circuit.record import BY_NAME, Gate
 from chainrule.errors import UnsupportedError
@@ -27,10 +29,15 @@ FUNCTIONS: dict[str, Callable[..., str]] = {
     **trig.FUNCTIONS, **normal.FUNCTIONS, **gamma.FUNCTIONS, **polygamma.FUNCTIONS,
     **entropy.FUNCTIONS,
 }
+# the forms for singles, under the names they are called by
+OWN_OF_SINGLES: dict[str, Callable[..., str]] = {
+    name + OF_SINGLES: f for name, f in {**single.FUNCTIONS, **single_waves.FUNCTIONS}.items()
+}
 # functions that are short, and have no branches of their own: they are written out inside a loop
 _CALLED = {**trig.FUNCTIONS, **normal.FUNCTIONS, **gamma.FUNCTIONS, **polygamma.FUNCTIONS}
+_CALLED |= {name + OF_SINGLES: f for name, f in single_waves.FUNCTIONS.items()}
 STRAIGHT: Mapping[str, Callable[..., str]] = {
-    name: f for name, f in FUNCTIONS.items() if name not in _CALLED
+    name: f for name, f in {**FUNCTIONS, **OWN_OF_SINGLES}.items() if name not in _CALLED
 }
 
 
