@@ -120,8 +120,8 @@ SINGLES: dict[str, Fit] = {
     ),
 }
 FITS: dict[str, Fit] = {
-    "ERF": Fit(erf_ratio, NEAR_0, mpf(0.75) ** 2, 11),
-    "TAIL": Fit(spread(scaled_tail, 4), place(0.7, 4), place(28, 4), 22),
+    "ERF": Fit(erf_ratio, NEAR_0, 0.25, 9),
+    "TAIL": Fit(spread(scaled_tail, 4), place(0.45, 4), place(28, 4), 24),
     "ERFINV": Fit(lambda t: erfinv_ratio(t + 3.125), NEAR_0 - 3.125, 3.125, 25),
     "ERFINV_FAR": Fit(
         spread(lambda s: erfinv_ratio(s * s) / s, 4), place(2.5, 4), place(6.08, 4), 25

@@ -2,7 +2,7 @@
 
     python scripts/singles.py [STEP [NAME ...]]      every STEP-th single; by default all 2**32
 
-Prints the largest error of each in units in the last place, and where. All of them take an hour.
+Prints the largest error of each in units in the last place, and where. All take half an hour.
 """
 
 import sys
