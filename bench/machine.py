@@ -251,16 +251,18 @@ def _errors(count: int) -> None:
     ):
         b = Builder(name)
         inputs = [Handle(b, b.input(TYPES[FLOAT], n)) for n in gate.inputs]
-        machine = CompiledNumbers(b.build([gate(*inputs).wire]))
+        machine = CompiledNumbers(b.build([gate(*inputs, **gate.sample_attrs[0]).wire]))
         with mpmath.workprec(200), np.errstate(all="ignore"):
             true = [ours(*map(mpmath.mpf, map(float, p))) for p in points]
             found = [_error(machine(*p)[0], t) for p, t in zip(points, true, strict=True)]
-            numpys = [_error(gate.evaluate(*p), t) for p, t in zip(points, true, strict=True)]
-        print(f"  {name:10}  chainrule {max(found):.2f}   numpy {max(numpys):.2f}")
+            theirs = [gate.evaluate(*p, **gate.sample_attrs[0]) for p in points]
+            numpys = [_error(y, t) for y, t in zip(theirs, true, strict=True)]
+        other = "numpy" if gate.numpy else "scipy"
+        print(f"  {name:10}  chainrule {max(found):.2f}   {other} {max(numpys):.2f}")
 
 
 def _others(mpmath: Any, rng: Any, count: int) -> list[tuple[str, Any, Any, Any]]:
-    """Name, gate, true function and points of the functions of one number beside exp and log."""
+    """Name, gate, true function and points of the functions beside exp and log."""
     near, unit = rng.normal(size=count) * 4, rng.uniform(-1, 1, count)
     rows = (
         ("expm1", mpmath.expm1, near), ("log1p", mpmath.log1p, np.abs(near)),
@@ -269,8 +271,24 @@ def _others(mpmath: Any, rng: Any, count: int) -> list[tuple[str, Any, Any, Any]
         ("arctanh", mpmath.atanh, unit), ("arctan", mpmath.atan, near),
         ("arcsin", mpmath.asin, unit), ("arccos", mpmath.acos, unit),
         ("sin", mpmath.sin, near), ("cos", mpmath.cos, near), ("tan", mpmath.tan, near),
+        ("erf", mpmath.erf, near), ("erfc", mpmath.erfc, near), ("ndtr", mpmath.ncdf, near * 4),
+        ("log_ndtr", lambda x: mpmath.log(mpmath.ncdf(x)), near),
+        ("erfinv", mpmath.erfinv, unit[::10] * 0.999), ("gamma", mpmath.gamma, near),
+        ("gammaln", mpmath.loggamma, np.abs(near)), ("digamma", mpmath.digamma, np.abs(near)),
+        ("polygamma", lambda x: mpmath.zeta(2, x), np.abs(near[::10])),
+        ("logit", lambda x: mpmath.log(x / (1 - x)), np.abs(unit)),
+        ("log_expit", lambda x: -mpmath.log1p(mpmath.exp(-x)), near),
+        ("entr", lambda x: -x * mpmath.log(x), np.abs(near)),
     )
-    return [(name, BY_NAME[name], true, [(x,) for x in xs]) for name, true, xs in rows]
+    rows_of_two = (
+        ("xlogy", lambda x, y: x * mpmath.log(y)), ("xlog1py", lambda x, y: x * mpmath.log1p(y)),
+        ("rel_entr", lambda x, y: x * mpmath.log(x / y)),
+    )
+    pairs = list(zip(np.abs(near), np.abs(unit), strict=True))
+    return [
+        *((name, BY_NAME[name], true, [(x,) for x in xs]) for name, true, xs in rows),
+        *((name, BY_NAME[name], true, pairs) for name, true in rows_of_two),
+    ]
 
 
 def _error(got: Any, true: Any) -> float:

@@ -18,9 +18,7 @@ from chainrule.transform.backward import with_backward
 
 # Gates whose array form is still to be written, refused by name.
 WITHOUT = {
-    "digamma", "entr", "erf", "erfc", "erfinv", "gamma", "gammaln",
-    "log_expit", "log_ndtr", "logit",
-    "ndtr", "nonzero", "polygamma", "rel_entr", "xlog1py", "xlogy",
+    "nonzero",
 }
 SIZES = (0, 1, 7, 16, 33, 100)  # lanes are 16 doubles or 32 singles
 
@@ -83,7 +81,9 @@ def stepwise_outputs(circuit, given):
 )
 def test_every_gate_and_its_gradients(gate, operands, attrs):
     circuit, given = with_gradients(gate, operands, attrs)
-    agree(compiled(circuit, whole=True)(*given), stepwise_outputs(circuit, given), 1e-13)
+    # the gradient of log_ndtr far out is exp of a difference of large numbers
+    rtol = 1e-12 if gate.name == "log_ndtr" else 1e-13
+    agree(compiled(circuit, whole=True)(*given), stepwise_outputs(circuit, given), rtol)
 
 
 SINGLES = [c for c in CASES if all(np.asarray(x).dtype == np.float64 for x in c[1])][::3]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule.backends.llvm import functions
+from chainrule.backends.llvm import entropy, functions, gamma, normal
 from chainrule.backends.llvm.call import CompiledNumbers
 from chainrule.backends.llvm.elementwise import ROWS
 from chainrule.circuit.builder import Builder
@@ -38,7 +38,11 @@ ULPS = {g: 3 for g in functions.ROWS} | {exp: 2, log: 2, power: 3, sigmoid: 5, s
 # the sign of zero, which NumPy and the machine keep.
 EITHER_ZERO = {"maximum", "minimum", "clip", "relu", "floor", "ceil", "trunc", "rint"}
 FLAGS_ONLY = {"bitwise_and", "bitwise_or", "invert"}
-COMPUTING = [g for g in GATES if g.family == "elementwise" and (g in ROWS or g is sigmoid)]
+# SciPy's own have fewer digits than ours; test_functions.py measures both levels of those.
+SCIPYS = {"polygamma", *normal.FUNCTIONS, *gamma.FUNCTIONS, *entropy.FUNCTIONS}
+COMPUTING = [
+    g for g in GATES if g.family == "elementwise" and g in ROWS and g.name not in SCIPYS
+]
 VALUES = (-np.inf, -2.5, -1.0, -0.0, 0.0, 1e-310, 0.5, 1.0, 3.0, 1e300, np.inf, np.nan)
 BOOL, STRONG_BOOL = TYPES[type_id(True)], TYPES[type_id(np.True_)]
 STRONG = Type((), np.dtype(np.float64))
@@ -46,16 +50,6 @@ STRONG = Type((), np.dtype(np.float64))
 
 def is_number_sample(sample):
     return all(np.shape(x) == () for x in sample)
-
-
-WITHOUT = [g for g in GATES if g.family == "elementwise" and g not in ROWS and not g.decompose]
-
-
-@pytest.mark.parametrize("gate", WITHOUT, ids=lambda g: g.name)
-def test_a_gate_without_instructions_is_refused_by_name(machine, gate):
-    types = [TYPES[type_id(x)] for x in gate.samples[0]]
-    with pytest.raises(UnsupportedError, match=gate.name):
-        CompiledNumbers(machine.circuit(gate, types, dict(gate.sample_attrs[0])))
 
 
 @pytest.mark.parametrize("gate", COMPUTING, ids=lambda g: g.name)
@@ -95,7 +89,8 @@ def test_a_row_agrees_on_the_samples_of_its_gate(machine, gate):
         types = [TYPES[type_id(x)] for x in sample]
         run = CompiledNumbers(machine.circuit(gate, types, gate.sample_attrs[0]))
         wanted = gate.compute(sample, gate.sample_attrs[0])
-        assert machine.ulps_apart(run(*sample)[0], wanted) <= ULPS.get(gate, 0)
+        most = 8 if gate.name in SCIPYS else ULPS.get(gate, 0)
+        assert machine.ulps_apart(run(*sample)[0], wanted) <= most
 
 
 @pytest.mark.parametrize("gate", [floor_divide, remainder, reciprocal], ids=lambda g: g.name)

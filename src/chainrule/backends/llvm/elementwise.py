@@ -9,7 +9,7 @@ functions in functions.py. Gates that have no row are decomposed (see prepare.py
 from collections.abc import Mapping, Sequence
 
 from chainrule.backends.llvm import choose, functions
-from chainrule.backends.llvm.lines import Lines
+from chainrule.backends.llvm.lines import SINGLE, Lines
 from chainrule.backends.llvm.values import IR_TYPE, Row, Value, as_kind, as_kinds
 from chainrule.circuit.record import Gate
 from chainrule.errors import UnsupportedError
@@ -75,6 +75,8 @@ def _power(w: Lines, kind: str, operands: Sequence[Value]) -> str:
 def _sigmoid(w: Lines, kind: str, operands: Sequence[Value]) -> str:
     """exp(min(x, 0)) / (1 + exp(-|x|)), where one of the two exponentials is exp(-|x|)."""
     (x,) = as_kinds(w, "f", operands)
+    if w.real_type is SINGLE:
+        return w.call("sigmoid", x)
     e = w.call("exp", w.neg(w.intrinsic("fabs", x)))
     return w.div(w.select(w.compare("olt", x, 0.0), e, 1.0), w.add(e, 1.0))
 

@@ -7,8 +7,16 @@ have the user's names; names that begin with a dot, or hold one, are ours.
 """
 
 from chainrule.backends.llvm.elementwise import ROWS
-from chainrule.backends.llvm.functions import FUNCTIONS
-from chainrule.backends.llvm.lines import REAL, WHOLE, Lines, function_name
+from chainrule.backends.llvm.functions import FUNCTIONS, OWN_OF_SINGLES
+from chainrule.backends.llvm.lines import (
+    OF_SINGLES,
+    REAL,
+    SHORT,
+    SINGLE,
+    WHOLE,
+    Lines,
+    function_name,
+)
 from chainrule.backends.llvm.plan import Plan, Step
 from chainrule.backends.llvm.values import IR_TYPE, Value, as_kind
 
@@ -76,8 +84,10 @@ def definitions(w: Lines) -> list[str]:
 
 def _function(w: Lines, name: str, count: int) -> str:
     names = ["%x", "%y"][:count]
-    value = FUNCTIONS[name](w, *names)
-    t = w.many(REAL)
+    if name.endswith(OF_SINGLES):
+        w.real_type, w.whole_type = SINGLE, SHORT
+    value = {**FUNCTIONS, **OWN_OF_SINGLES}[name](w, *names)
+    t = w.many(w.real_type)
     heads = ", ".join(f"{t} {n}" for n in names)
     head = f"define private {t} @{function_name(name, w.lanes)}({heads}) {{"
     return "\n".join([head, *w.text, f"  ret {t} {value}", "}"])

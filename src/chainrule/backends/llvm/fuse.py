@@ -42,7 +42,7 @@ from chainrule.backends.llvm.nests import (
     whole,
 )
 from chainrule.backends.llvm.picks import Picking, picking
-from chainrule.backends.llvm.plan import Step, known, names_of_wires, shortened
+from chainrule.backends.llvm.plan import Step, known, names_of_wires, settings, shortened
 from chainrule.backends.llvm.prepare import is_pick, is_write, prepared
 from chainrule.backends.llvm.schedule import Schedule, Wire
 from chainrule.backends.llvm.shapes import Table, moved, only_reshapes
@@ -190,13 +190,15 @@ class _Planner:
         if same is not None:
             return same
         numbers = [w.number for w in operands if w.number is not None]
+        fixed = settings(kind)
         if len(numbers) < len(operands):
-            return self.schedule.step(kind.gate, operands, Wire(shape, out, name), origin, real)
+            every = [*operands, *(Wire((), x.kind, "", number=x) for x in fixed)]
+            return self.schedule.step(kind.gate, every, Wire(shape, out, name), origin, real)
         ready = max((w.ready for w in operands), default=0)
         short = shortened(kind, tuple(numbers)) if out != "s" else None
         if short is None:
             short = Value(out, name)
-            step = Step(short, kind.gate, tuple(numbers), origin, real)
+            step = Step(short, kind.gate, (*numbers, *fixed), origin, real)
             self.schedule.before[ready].append(step)
         return Wire(shape, short.kind, name, ready=ready, number=short)
 

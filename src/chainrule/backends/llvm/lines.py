@@ -7,6 +7,8 @@ A value is a name or a constant as text. Four types carry a circuit's numbers:
     whole    i64      Python int, int64
     flag     i1       bool
 
+In functions of singles (single.py) whole numbers are i32, as long as the bits of a single.
+
 A writer with lanes writes each instruction for that many numbers at once: its types are vectors and
 its constants are spread over all lanes. Within `in_single`, instructions on reals are on singles.
 No instruction carries a fast-math flag, so each rounds as written; fma stands where it is meant.
@@ -19,7 +21,13 @@ from contextlib import contextmanager
 from typing import Any
 
 Loop = tuple[str, str, str, int | str]  # the labels of its head and end, its place, its count
-REAL, SINGLE, WHOLE, FLAG = "double", "float", "i64", "i1"
+REAL, SINGLE, WHOLE, SHORT, FLAG = "double", "float", "i64", "i32", "i1"
+OF_SINGLES = ".singles"  # ends the name of a function's own form for singles
+# The functions that have one, in single.py.
+IN_SINGLES = frozenset((
+    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sech", "sinh", "cosh",
+    "sigmoid", "softplus", "sin", "cos", "tan",
+))
 SUFFIX = {REAL: "f64", SINGLE: "f32"}
 
 
@@ -29,6 +37,7 @@ class Lines:
     def __init__(self, lanes: int = 0) -> None:
         self.lanes = lanes  # 0: one number at a time
         self.real_type = REAL
+        self.whole_type = WHOLE
         self.text: list[str] = []
         self.called: dict[tuple[str, int], int] = {}  # name and lanes -> reals it takes
         self.inlined: Mapping[str, Callable[..., str]] = {}  # functions written out where called
@@ -67,6 +76,21 @@ class Lines:
         self.real_type = SINGLE
         yield
         self.real_type = REAL
+
+    @contextmanager
+    def in_double(self) -> Iterator[None]:
+        """Reals are doubles here, and whole numbers as long, in a function of singles."""
+        before = self.real_type, self.whole_type
+        self.real_type, self.whole_type = REAL, WHOLE
+        yield
+        self.real_type, self.whole_type = before
+
+    @contextmanager
+    def in_short(self) -> Iterator[None]:
+        """Whole numbers are as long as singles here."""
+        self.whole_type = SHORT
+        yield
+        self.whole_type = WHOLE
 
     def many(self, element: str) -> str:
         """The type of an element in every lane."""
@@ -166,17 +190,33 @@ class Lines:
         return self._call(f"llvm.{name}.{suffix}", self._texts(operands))
 
     def call(self, name: str, *operands: str) -> str:
-        """One of our functions of reals (see functions.py), which compute in doubles."""
+        """One of our functions of reals (see functions.py).
+
+        Of singles, where it has no form of its own for them, computed in doubles.
+        """
         if self.real_type is SINGLE:
-            wide = [self.convert("fpext", x, SINGLE, REAL) for x in operands]
-            self.real_type = REAL
-            value = self.call(name, *wide)
-            self.real_type = SINGLE
-            return self.convert("fptrunc", value, REAL, SINGLE)
+            return self._call_of_singles(name, operands)
         if name in self.inlined:
             return self.inlined[name](self, *operands)
         self.called[name, self.lanes] = len(operands)
         return self._call(function_name(name, self.lanes), operands)
+
+    def _call_of_singles(self, name: str, operands: Sequence[str]) -> str:
+        own = name + OF_SINGLES
+        if name not in IN_SINGLES:
+            return self.through_doubles(name, *operands)
+        if own in self.inlined:
+            with self.in_short():
+                return self.inlined[own](self, *operands)
+        self.called[own, self.lanes] = len(operands)
+        return self._call(function_name(own, self.lanes), operands)
+
+    def through_doubles(self, name: str, *operands: str) -> str:
+        """One of our functions, of singles made doubles."""
+        wide = [self.convert("fpext", x, SINGLE, REAL) for x in operands]
+        with self.in_double():
+            value = self.call(name, *wide)
+        return self.convert("fptrunc", value, REAL, SINGLE)
 
     def library(self, name: str, x: str) -> str:
         """A function of a real that the C library has, found in the running process."""
@@ -194,12 +234,14 @@ class Lines:
 
     def whole(self, operation: str, x: str | int, y: str | int) -> str:
         """An instruction on whole numbers: add, sub, mul, and, shl, ashr."""
-        return self.line(f"{operation} {self.many(WHOLE)} {self._whole(x)}, {self._whole(y)}")
+        t = self.many(self.whole_type)
+        return self.line(f"{operation} {t} {self._whole(x)}, {self._whole(y)}")
 
     def _whole(self, x: str | int) -> str:
         if isinstance(x, str):
             return x
-        return self.spread(WHOLE, str(x)) if isinstance(x, int) else self._spread_size(x)
+        t = self.whole_type
+        return self.spread(t, str(x)) if isinstance(x, int) else self._spread_size(x)
 
     def _spread_size(self, x: Any) -> str:
         return self.spread_one(WHOLE, self.size(x)) if self.lanes else self.size(x)
@@ -218,7 +260,8 @@ class Lines:
         return self.line(f"fcmp {how} {self.many(self.real_type)} {operands}")
 
     def compare_whole(self, how: str, x: str | int, y: str | int) -> str:
-        return self.line(f"icmp {how} {self.many(WHOLE)} {self._whole(x)}, {self._whole(y)}")
+        t = self.many(self.whole_type)
+        return self.line(f"icmp {how} {t} {self._whole(x)}, {self._whole(y)}")
 
     def select(
         self, condition: str, x: str | float, y: str | float, kind: str | None = None
@@ -233,7 +276,7 @@ class Lines:
         return self.line(f"select {self.many(FLAG)} {condition}, {t} {x}, {t} {y}")
 
     def select_whole(self, condition: str, x: str | int, y: str | int) -> str:
-        return self.select(condition, self._whole(x), self._whole(y), WHOLE)
+        return self.select(condition, self._whole(x), self._whole(y), self.whole_type)
 
     def either(self, condition: str, near: Callable[[], str], far: Callable[[], str]) -> str:
         """A real by one of two ways, each written by a call; only the one taken is computed.
@@ -247,7 +290,7 @@ class Lines:
         second = far()
         self.text += [f"  br label %{ways[2]}", f"{ways[2]}:"]
         return self.line(
-            f"phi {self.many(REAL)} [ {first}, %{ways[0]} ], [ {second}, %{ways[1]} ]"
+            f"phi {self.many(self.real_type)} [ {first}, %{ways[0]} ], [ {second}, %{ways[1]} ]"
         )
 
     def holds_for_all(self, flags: str) -> str:
@@ -268,13 +311,13 @@ class Lines:
 
     def bits(self, x: str) -> str:
         """A real's bits as a whole number."""
-        return self.line(f"bitcast {self.many(REAL)} {x} to {self.many(WHOLE)}")
+        return self.convert("bitcast", x, self.real_type, self.whole_type)
 
     def from_bits(self, n: str) -> str:
-        return self.line(f"bitcast {self.many(WHOLE)} {n} to {self.many(REAL)}")
+        return self.convert("bitcast", n, self.whole_type, self.real_type)
 
     def convert(self, how: str, x: str, from_: str, to: str) -> str:
-        """sitofp, uitofp, zext, fpext, fptrunc: between the types."""
+        """sitofp, uitofp, zext, fpext, fptrunc, bitcast: between the types."""
         return self.line(f"{how} {self.many(from_)} {x} to {self.many(to)}")
 
 

@@ -29,6 +29,7 @@ PER_LN2 = 1.4426950408889634
 ROUND = 1.5 * 2**52  # x + ROUND - ROUND is x to the nearest integer, held in the low bits
 ROUND_BITS = 0x4338000000000000
 SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
+SQRT_HALF = 0.7071067811865476
 SMALLEST_NORMAL = 2.0**-1022
 THIRD, THIRD_REST = 0.3333333333333333, 1.850371707708594e-17
 
@@ -92,7 +93,7 @@ def two_to(w: Lines, n: str) -> str:
     return w.from_bits(w.whole("shl", w.whole("add", n, 1023), 52))
 
 
-def _split(w: Lines, x: str) -> Two:
+def split(w: Lines, x: str) -> Two:
     """m in [sqrt 1/2, sqrt 2) and n with x = m 2 ** n, for finite x > 0, subnormal or not."""
     small = w.compare("olt", x, SMALLEST_NORMAL)
     bits = w.bits(w.select(small, w.mul(x, 2.0**54), x))
@@ -104,7 +105,7 @@ def _split(w: Lines, x: str) -> Two:
 
 def log(w: Lines, x: str) -> str:
     """The natural logarithm: -inf at 0, nan below."""
-    m, n = _split(w, x)
+    m, n = split(w, x)
     f = w.sub(m, 1.0)
     s = w.div(f, w.add(f, 2.0))
     z = w.mul(s, s)
@@ -160,7 +161,7 @@ def _signed_power(w: Lines, x: str, y: str, value: str) -> str:
 
 def log_two(w: Lines, x: str) -> Two:
     """log(x) as a sum of two doubles, for finite x > 0: atanh's series, its first terms doubled."""
-    m, n = _split(w, x)
+    m, n = split(w, x)
     high, low = _ratio(w, m)
     z = w.mul(high, high)
     z_low = w.fma(high, w.add(low, low), w.fma(high, high, w.neg(z)))

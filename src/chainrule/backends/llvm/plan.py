@@ -106,11 +106,17 @@ def _value(
     short = shortened(kind, operands)
     if short is not None:
         return short
+    operands += settings(kind)
     key = (kind.gate.id, kind.type_id, *((x.kind, x.name, repr(x.number)) for x in operands))
     if key not in done:
         done[key] = Value(kind.type.dtype.kind, names[row])
         steps.append(Step(done[key], kind.gate, operands, circuit.origin_of(row)))
     return done[key]
+
+
+def settings(kind: Kind) -> tuple[Value, ...]:
+    """The whole numbers that a gate is set to, as operands after its own: n of polygamma."""
+    return tuple(known("i", n) for n in kind.attrs.values() if isinstance(n, int))
 
 
 _PYTHON = {"f": float, "s": float, "i": int, "b": bool}

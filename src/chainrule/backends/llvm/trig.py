@@ -13,11 +13,20 @@ from collections.abc import Callable
 
 from chainrule.backends.llvm.lines import Lines
 from chainrule.backends.llvm.math import ROUND, ROUND_BITS
-from chainrule.backends.llvm.twofold import Two, polynomial, quick_sum, quotient, two_sum
+from chainrule.backends.llvm.twofold import (
+    Two,
+    negative,
+    polynomial,
+    quick_sum,
+    quotient,
+    select_two,
+    two_sum,
+)
 
 LARGEST = 1e9
 SMALL = 2.0**-28  # below it, sin and tan are x to half a unit
 HALF_PI = (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33)
+PI = (3.141592653589793, 1.2246467991473532e-16)
 PER_HALF_PI = 0.6366197723675814
 
 # (sin(r) / r - 1) / r**2 and (cos(r) - 1 + r**2 / 2) / r**4, by r**2 up to (pi / 4)**2
@@ -59,6 +68,26 @@ def _cos(w: Lines, r: Two) -> Two:
     top, lost = quick_sum(w, 1.0, w.mul(z, -0.5))
     low = w.sub(lost, w.fma(r[0], r[1], w.mul(z_low, 0.5)))
     return quick_sum(w, top, w.fma(w.mul(z, z), polynomial(w, z, COS), low))
+
+
+def half_turns(w: Lines, x: str) -> tuple[Two, Two]:
+    """sin(pi x) and cos(pi x) for x >= 0, without error beside that of the polynomials."""
+    n = w.intrinsic("rint", w.add(x, x))
+    r = w.sub(x, w.mul(n, 0.5))  # exact: quarters of a turn left, half a quarter at most
+    high = w.mul(r, PI[0])
+    rest = quick_sum(w, high, w.fma(r, PI[1], w.fma(r, PI[0], w.neg(high))))
+    s, c = _sin(w, rest), _cos(w, rest)
+    odd = _is_odd_real(w, n)
+    sine, cosine = select_two(w, odd, c, s), select_two(w, odd, negative(w, s), c)
+    back = _is_odd_real(w, w.intrinsic("floor", w.mul(n, 0.5)))
+    return select_two(w, back, negative(w, sine), sine), select_two(
+        w, back, negative(w, cosine), cosine
+    )
+
+
+def _is_odd_real(w: Lines, n: str) -> str:
+    half = w.mul(n, 0.5)
+    return w.compare("une", w.intrinsic("floor", half), half)
 
 
 def _is_odd(w: Lines, n: str) -> str:

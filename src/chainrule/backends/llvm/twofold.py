@@ -18,6 +18,18 @@ def polynomial(w: Lines, x: str, coefficients: Sequence[float]) -> str:
     return str(value)
 
 
+def series(w: Lines, x: Two, coefficients: Sequence[float], lost: float) -> Two:
+    """c0 + lost + c1 x + c2 x**2 + ..., its last step without rounding.
+
+    What c0 lost in rounding counts, and the low part of x as far as c1 goes.
+    """
+    tail = polynomial(w, x[0], coefficients[1:])
+    last = w.mul(x[0], tail)
+    top, rest = two_sum(w, coefficients[0], last)
+    low = w.fma(x[1], coefficients[1], w.fma(x[0], tail, w.neg(last)))
+    return top, w.add(rest, w.add(low, lost))
+
+
 def product(w: Lines, x: Two, y: Two) -> Two:
     high = w.mul(x[0], y[0])
     low = w.fma(x[0], y[0], w.neg(high))
@@ -47,6 +59,28 @@ def total(w: Lines, x: Two, y: Two) -> Two:
     """x + y, normalised."""
     high, low = two_sum(w, x[0], y[0])
     return quick_sum(w, high, w.add(low, w.add(x[1], y[1])))
+
+
+def negative(w: Lines, x: Two) -> Two:
+    return w.neg(x[0]), w.neg(x[1])
+
+
+def single(w: Lines, x: str) -> Two:
+    """One double as a sum of two."""
+    return x, w.number(0.0)
+
+
+def half(w: Lines, x: Two) -> Two:
+    return w.mul(x[0], 0.5), w.mul(x[1], 0.5)
+
+
+def known(w: Lines, x: tuple[float, float]) -> Two:
+    """A constant."""
+    return w.number(x[0]), w.number(x[1])
+
+
+def select_two(w: Lines, condition: str, x: Two, y: Two) -> Two:
+    return w.select(condition, x[0], y[0]), w.select(condition, x[1], y[1])
 
 
 def quotient(w: Lines, x: Two, y: Two) -> Two:
