@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import lgamma, log, pi
 from pathlib import Path
 from typing import Any
@@ -83,8 +84,8 @@ def run(quick: bool) -> None:
         eager = cr.value_and_grad(gmm, PARAMETERS)
         compiled = cr.jit(eager)
         runs: dict[str, Any] = {
-            "chainrule jit": compiled, "C by hand": _by_hand(*args[1].shape), "chainrule eager": eager,
-            "autograd": _autograd(), "jax": _jax(), "torch": _torch(),
+            "chainrule jit": compiled, "C by hand": _by_hand(*args[1].shape),
+            "chainrule eager": eager, "autograd": _autograd(), "jax": _jax(), "torch": _torch(),
         }
         expected = eager(*args)
         for name, candidate in runs.items():
@@ -92,7 +93,7 @@ def run(quick: bool) -> None:
                 _agree(candidate(*args), expected, name)
         print(f"{count:,} points: {'compiled' if compiled.is_compiled else 'NOT COMPILED'}")
         compare(
-            {n: c and (lambda c=c: c(*args)) for n, c in runs.items()},
+            {n: c and partial(c, *args) for n, c in runs.items()},
             rounds=5 if quick else 15, singles=5,
         )
         print()

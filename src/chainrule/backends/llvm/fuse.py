@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.backends.llvm.blocks import blocked
 from chainrule.backends.llvm.buffers import arranged
 from chainrule.backends.llvm.contract import Contraction, as_matrices, contraction, is_for_blas
 from chainrule.backends.llvm.nests import (
@@ -57,7 +58,7 @@ SAME = (alias, stop_gradient)
 
 def array_plan(circuit: Circuit) -> ArrayPlan:
     """The plan of a circuit of arrays. Raises UnsupportedError for gates without a form here."""
-    return arranged(_Planner(prepared(circuit)).plan())
+    return arranged(blocked(_Planner(prepared(circuit)).plan()))
 
 
 class _Planner:

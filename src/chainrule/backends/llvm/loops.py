@@ -172,6 +172,8 @@ class _Loops:
     def begin(self) -> None:
         """Set what folds join with memory to their identity."""
         for index, fold in enumerate(self.nest.folds):
+            if fold.goes_on:
+                continue
             if fold.into is not None:
                 buffer = fold.into.buffer
                 if self._joins_memory(index) or 0 in self.nest.shape:
@@ -187,7 +189,8 @@ class _Loops:
     def _joins_memory(self, index: int) -> bool:
         """True where several places of the loops go into one of the target."""
         strides = self.targets[index].strides
-        return 0 in strides[:-1] or (bool(strides) and strides[-1] != 0)
+        is_shared = 0 in strides[:-1] or (bool(strides) and strides[-1] != 0)
+        return is_shared or self.nest.folds[index].goes_on
 
     def end(self) -> None:
         """Hold the numbers that folds gave."""

@@ -2,7 +2,18 @@
 
 from collections.abc import Sequence
 
-from chainrule.backends.llvm.nests import Buffer, Fetch, Item, Kernel, Nest, Product, Scan, View
+from chainrule.backends.llvm.nests import (
+    Blocks,
+    Buffer,
+    Dots,
+    Fetch,
+    Item,
+    Kernel,
+    Nest,
+    Product,
+    Scan,
+    View,
+)
 from chainrule.backends.llvm.values import Value
 
 
@@ -23,7 +34,10 @@ def _is_needed(item: Item, wanted: set[str], read: set[Buffer]) -> bool:
         _trim(item, wanted, read)
         read.update(x.view.buffer for x in item.loads)
         return bool(item.stores or item.folds)
-    if isinstance(item, Product | Kernel | Scan):
+    if isinstance(item, Blocks):  # of needed items
+        read.update(v.buffer for v in item.views())
+        return True
+    if isinstance(item, Product | Kernel | Dots | Scan):
         needed = item.out.buffer in read
         read.update(v.buffer for v in item.views() if needed)
         return needed

@@ -1,0 +1,123 @@
+"""Items that share an extent, as one loop over blocks of its places.
+
+A circuit over N points whose nests wait for sums along other axes writes and reads arrays of N rows
+between them. Run for a block of points after another, the same nests leave them in the cache:
+
+    nest [1000, 25, 10]  ...  store a           blocks of 32 of 1,000
+    nest [1000, 25, 10]  load a ... store b  =>   nest [25, 10, 32]  ...  store a
+    nest [1000, 25]      load b ... fold c        nest [25, 10, 32]  load a ... store b
+                                                  nest [25, 32]      load b ... fold c
+
+A block keeps its places side by side, so the lanes are places whatever the other axes are. An item
+joins if it keeps to its place in all that the others write; one that needs a sum over all places
+runs after the blocks, one that needs nothing of theirs before. Sums over the places go on from
+block to block in order. The size of a block follows from the shapes alone, and so do the results.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from chainrule.backends.llvm.flow import Flow, flow_of
+from chainrule.backends.llvm.members import Members, as_nest
+from chainrule.backends.llvm.nests import ArrayPlan, Item, Nest
+from chainrule.backends.llvm.windows import Windows
+
+CACHE = 1 << 18  # bytes of a block's own memory: it should stay in the second cache
+STEP, LARGEST = 32, 256  # a block is a multiple of the lanes, and not longer than pays
+WORTH = 1 << 16  # bytes no longer written to memory; fewer stay in the cache anyway
+SHORT = 64  # numbers in a row; in longer ones the lanes are well used already
+LEAST_SAVED = 4  # numbers kept in the block for each that is turned on its way in or out
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """An item of the plan; what it reads and writes; as a nest, where it may be one."""
+
+    item: Item
+    flow: Flow
+    nest: Nest | None
+
+
+def blocked(plan: ArrayPlan) -> ArrayPlan:
+    """The plan with the items of each long extent in blocks, where it pays."""
+    pieces = _pieces(plan.items)
+    for extent in _extents(pieces):
+        pieces = _with_blocks(pieces, extent)
+    return replace(plan, items=tuple(p.item for p in pieces))
+
+
+def _pieces(items: Iterable[Item]) -> list[_Piece]:
+    return [_Piece(item, flow_of(item), as_nest(item)) for item in items]
+
+
+def _extents(pieces: Sequence[_Piece]) -> list[int]:
+    """Extents of two blocks and more that several items share, the longest first."""
+    counts = Counter(n for p in pieces if p.nest is not None for n in set(p.nest.shape))
+    return sorted((n for n, count in counts.items() if count > 1 and n >= 2 * STEP), reverse=True)
+
+
+def _with_blocks(pieces: list[_Piece], extent: int) -> list[_Piece]:
+    """The items, those of one extent in blocks: as many at once as may run together."""
+    done: list[_Piece] = []
+    while pieces:
+        before, members, after, first = _parted(pieces, extent)
+        if len(members.nests) > 1:
+            windows = Windows(members, _joined([*done, *before, *after]))
+            size = _size(windows)
+        else:
+            size = 0
+        if size:
+            done += [*before, *_pieces(windows.items(size))]
+            pieces = after
+        else:
+            done += pieces[:first]
+            pieces = pieces[first:]
+    return done
+
+
+def _parted(
+    pieces: Sequence[_Piece], extent: int
+) -> tuple[list[_Piece], Members, list[_Piece], int]:
+    """What runs before the blocks, in them and after them; the place of the first item after."""
+    members = Members(extent)
+    before: list[_Piece] = []
+    after: list[_Piece] = []
+    inside, beyond, first = Flow(), Flow(), len(pieces)
+    for at, piece in enumerate(pieces):
+        is_late = piece.flow.meets(beyond)
+        if not is_late and piece.nest is not None and members.take(piece.nest, piece.flow.uses):
+            inside |= piece.flow
+        elif not is_late and not piece.flow.meets(inside):
+            before.append(piece)
+        else:
+            first = min(first, at)
+            after.append(piece)
+            beyond |= piece.flow
+    return before, members, after, first
+
+
+def _joined(pieces: Iterable[_Piece]) -> Flow:
+    """What several items read and write."""
+    total = Flow()
+    for piece in pieces:
+        total |= piece.flow
+    return total
+
+
+def _size(windows: Windows) -> int:
+    """How many places a block has; 0 where blocks do not pay."""
+    members = windows.members
+    own, turned = (sum(b.bytes for b in buffers) for buffers in (windows.local, windows.moved))
+    if own < WORTH or own < LEAST_SAVED * turned or not any(map(_is_short, members.nests)):
+        return 0
+    place = (own + turned) // members.extent
+    size = max(CACHE // place // STEP * STEP, STEP)
+    return min(size, LARGEST) if size * place <= 2 * CACHE else 0
+
+
+def _is_short(member: tuple[Nest, int]) -> bool:
+    """True for nests whose rows, beside the axis of the blocks, fill few vectors."""
+    nest, axis = member
+    others = [n for a, n in enumerate(nest.shape) if a != axis and n > 1]
+    return bool(others) and others[-1] < SHORT
