@@ -38,6 +38,7 @@ from chainrule.backends.llvm.nests import (
     View,
     whole,
 )
+from chainrule.backends.llvm.panels import by_panels
 from chainrule.backends.llvm.picks import Picking, picking
 from chainrule.backends.llvm.plan import Step, known, names_of_wires, shortened
 from chainrule.backends.llvm.prepare import is_pick, is_write, prepared
@@ -58,7 +59,7 @@ SAME = (alias, stop_gradient)
 
 def array_plan(circuit: Circuit) -> ArrayPlan:
     """The plan of a circuit of arrays. Raises UnsupportedError for gates without a form here."""
-    return arranged(blocked(_Planner(prepared(circuit)).plan()))
+    return arranged(by_panels(blocked(_Planner(prepared(circuit)).plan())))
 
 
 class _Planner:

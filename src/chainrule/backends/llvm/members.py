@@ -14,14 +14,21 @@ SMALL = 1 << 16  # bytes of a product's matrix that is read again for each block
 
 
 def as_nest(item: Item) -> Nest | None:
-    """A nest, or a small product written as one; None for other items."""
+    """A nest, or a small product written as one; None for items that join no block."""
     if isinstance(item, Nest):
         return None if item.in_turn or 0 in item.shape else item
-    if not isinstance(item, Kernel):
-        return None
-    x, y, out = item.x, item.y, item.out
-    if min(prod(v.shape[-2:]) * BYTES[v.buffer.kind] for v in (x, y, out)) > SMALL:
-        return None
+    if isinstance(item, Kernel) and min(map(_matrix, item.views())) <= SMALL:
+        return product_nest(item)
+    return None
+
+
+def _matrix(view: View) -> int:
+    return prod(view.shape[-2:]) * BYTES[view.buffer.kind]
+
+
+def product_nest(kernel: Kernel) -> Nest:
+    """A product as a nest over rows, columns and what it adds up over."""
+    x, y, out = kernel.x, kernel.y, kernel.out
     shape = (*out.shape, x.shape[-1])
     values = [Value(v.buffer.kind, f"{out.buffer.name}.{side}") for v, side in ((x, "x"), (y, "y"))]
     lefts = View(x.buffer, shape, (*x.strides[:-1], 0, x.strides[-1]), x.offset)
@@ -46,10 +53,11 @@ class Members:
     def take(self, nest: Nest, uses: frozenset[str]) -> bool:
         """True where a nest that uses these numbers may join, and has."""
         return self.made.isdisjoint(uses) and any(
-            n == self.extent and self._joins(nest, axis) for axis, n in enumerate(nest.shape)
+            n == self.extent and self.join(nest, axis) for axis, n in enumerate(nest.shape)
         )
 
-    def _joins(self, nest: Nest, axis: int) -> bool:
+    def join(self, nest: Nest, axis: int) -> bool:
+        """True where a nest may join along an axis, and has."""
         rows, written, totals = dict(self.rows), set(self.written), set(self.totals)
         for load in nest.loads:
             self._touch(rows, load.view, axis, load.table is None and not load.picks)

@@ -286,8 +286,9 @@ class Blocks:
 
     def __str__(self) -> str:
         head = f"blocks of {self.size} of {self.extent:,}"
-        moving = ", ".join(f"{m.window.name} on {m.step}*{m.buffer.name}" for m in self.windows)
-        lines = "\n".join([f"{head}: {moving}" if moving else head, *map(str, self.items)])
+        moving = ", ".join(f"{m.window.name} by {m.step}" for m in self.windows)
+        head += f"; each place moves {moving}" if moving else ""
+        lines = "\n".join([head, *map(str, self.items)])
         return lines.replace("\n", "\n    ")
 
 

@@ -48,7 +48,9 @@ class Windows:
         self.cells: dict[str, Buffer] = {}
 
     def _is_brought_out(self, buffer: Buffer) -> bool:
-        """True where members set all of a buffer first, and then turned or from folds."""
+        """True where places lie apart, and the first member that touches a buffer sets it all."""
+        if self.rows[buffer].step == 1:
+            return False
         for nest, _ in self.members.nests:
             if any(x.view.buffer is buffer for x in nest.loads):
                 return False
@@ -56,8 +58,7 @@ class Windows:
                 return True
             for s in nest.stores:
                 if s.view.buffer is buffer:
-                    is_whole = not s.adds and prod(nest.shape) == buffer.size
-                    return is_whole and self.rows[buffer].step > 1
+                    return not s.adds and prod(nest.shape) == buffer.size
         return False
 
     @property
@@ -132,7 +133,7 @@ class Windows:
     def _window(self, buffer: Buffer, step: int) -> Buffer:
         key = buffer, step
         if key not in self.windows:
-            window = Buffer(f"{buffer.name}.window{len(self.windows)}", buffer.kind, buffer.size,
-                            "window")
+            marks = "'" * (1 + sum(b is buffer for b, _ in self.windows))
+            window = Buffer(f"{buffer.name}{marks}", buffer.kind, buffer.size, "window")
             self.windows[key] = Moving(window, buffer, step)
         return self.windows[key].window
