@@ -23,7 +23,7 @@ from chainrule.backends.llvm.members import Members, as_nest
 from chainrule.backends.llvm.nests import ArrayPlan, Item, Nest
 from chainrule.backends.llvm.windows import Windows
 
-CACHE = 1 << 18  # bytes of a block's own memory: it should stay in the second cache
+CACHE = 1 << 19  # bytes that a block's arrays have together: they should stay in the second cache
 STEP, LARGEST = 32, 256  # a block is a multiple of the lanes, and not longer than pays
 WORTH = 1 << 16  # bytes no longer written to memory; fewer stay in the cache anyway
 SHORT = 64  # numbers in a row; in longer ones the lanes are well used already
@@ -112,7 +112,7 @@ def _size(windows: Windows) -> int:
     if own < WORTH or own < LEAST_SAVED * turned or not any(map(_is_short, members.nests)):
         return 0
     place = (own + turned) // members.extent
-    size = max(CACHE // place // STEP * STEP, STEP)
+    size = max((CACHE // place + STEP // 2) // STEP * STEP, STEP)
     return min(size, LARGEST) if size * place <= 2 * CACHE else 0
 
 

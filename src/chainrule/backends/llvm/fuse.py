@@ -12,7 +12,7 @@
 | cumsum                     | a scan                                                           |
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -74,6 +74,8 @@ class _Planner:
         self.wires: list[Wire] = []
         self.holders: dict[Buffer, list[int]] = {}  # rows whose numbers a buffer of ours holds
         self.done: dict[Any, Wire] = {}
+        self.roots: dict[int, Wire] = {}  # of a wire in another shape: the one it is
+        self.rewritten: set[Buffer] = set()  # no longer hold what they held first
         self.faults: list[str] = []
 
     def plan(self) -> ArrayPlan:
@@ -118,9 +120,15 @@ class _Planner:
         if kind.gate is BY_NAME["add_along_axis"]:
             return self.added_along(kind, operands, row)
         key = (kind.gate.id, repr(kind.key), kind.type_id, *map(_identity, operands))
-        if key not in self.done:
-            self.done[key] = self.stage(kind, operands, [c.type_of(w) for w in wires], row)
-        return self.done[key]
+        types = [c.type_of(w) for w in wires]
+        return self.once(key, lambda: self.stage(kind, operands, types, row))
+
+    def once(self, key: Any, make: Callable[[], Wire]) -> Wire:
+        """A wire made before under a key, if its memory still holds it; else made now."""
+        found = self.done.get(key)
+        if found is None or (found.view is not None and found.view.buffer in self.rewritten):
+            found = self.done[key] = make()
+        return found
 
     def given(self, t: Type, name: str) -> Wire:
         """An input: an array, or a number."""
@@ -204,21 +212,43 @@ class _Planner:
     def fold(self, kind: Kind, x: Wire, name: str) -> Wire:
         """Numbers joined along axes, in the nest that computes them."""
         axis = kind.attrs["axis"]
-        axes = range(len(x.shape)) if axis is None else axis
+        axes = tuple(range(len(x.shape)) if axis is None else axis)
+        out = KIND_OF[kind.type.dtype.name]
+        key = "fold", kind.gate.id, axes, out, _identity(x)
+        made = self.once(key, lambda: self.folded(kind.gate.name, axes, x, out, name))
+        return self.reshaped(made, kind.type.shape)
+
+    def folded(self, how: str, axes: Shape, x: Wire, out: str, name: str) -> Wire:
+        """Numbers joined along axes, without those axes."""
         p = self.schedule.place(x.shape, [x])
         source = self.schedule.read(x, p, x.shape)
-        wire = Wire(kind.type.shape, KIND_OF[kind.type.dtype.name], name, ready=p + 1)
+        kept = tuple(n for i, n in enumerate(x.shape) if i not in axes)
+        wire = Wire(kept, out, name, ready=p + 1)
         value, into = Value(wire.kind, name), None
-        if all(n == 1 for n in wire.shape):
+        if all(n == 1 for n in kept):
             wire.number = value
         else:
             wire.view = self.schedule.room(wire)
-            kept = tuple(n for i, n in enumerate(x.shape) if i not in axes)
-            steps = iter(whole(wire.view.buffer, kept).strides)
+            steps = iter(wire.view.strides)
             strides = tuple(0 if i in axes else next(steps) for i in range(len(x.shape)))
             into = View(wire.view.buffer, x.shape, strides)
-        self.schedule.nest(p).folds.append(Fold(kind.gate.name, (source,), value, into))
+        self.schedule.nest(p).folds.append(Fold(how, (source,), value, into))
         return wire
+
+    def reshaped(self, x: Wire, shape: Shape) -> Wire:
+        """The same numbers in another shape: one wire for each shape."""
+        root = self.roots.get(id(x), x)
+        if shape == root.shape:
+            return root
+        if root.number is not None:
+            return replace(root, shape=shape)
+        made = self.once(
+            ("shape", id(root), shape),
+            lambda: replace(root, shape=shape, nest=-1, value=None, step=None, operands=(),
+                            view=_reshaped(self.schedule.contiguous(root), shape)),
+        )
+        self.roots[id(made)] = root
+        return made
 
     def contract(self, kind: Kind, operands: Sequence[Wire], name: str) -> Wire:
         """A sum of products over letters: by BLAS where it is a large product of matrices."""
@@ -290,17 +320,18 @@ class _Planner:
             return Wire(shape, out, name, number=known(out, kind.attrs["value"]))
         if x.number is not None and kind.gate.makes_view:
             return replace(x, shape=shape)
+        if only_reshapes(kind.gate) and shape != ():
+            return self.reshaped(x, shape)
         view = self.schedule.view(x)
-        if only_reshapes(kind.gate):
-            if shape == x.shape:
-                return x
-            found: View | Table = _reshaped(self.schedule.contiguous(x), shape)
-        else:
-            found = moved(kind, view)
+        found = moved(kind, view)
         if isinstance(found, Table):
             return self.by_table(found, view, x, name)
         if shape == ():
             return self.schedule.fetched(found, x.ready, name)
+        if found.is_contiguous and view.is_contiguous and found.offset == view.offset and (
+            prod(shape) == prod(x.shape)
+        ):
+            return self.reshaped(x, shape)
         return Wire(shape, x.kind, name, ready=x.ready, view=found)
 
     def by_table(self, found: Table, view: View, x: Wire, name: str) -> Wire:
@@ -404,6 +435,7 @@ class _Planner:
         at = self.schedule.view(x)
         if self.is_free(x, row):
             wire.view, x.is_gone = at, True
+            self.rewritten.add(at.buffer)
         else:
             wire.view = _placed(self.schedule.copied(at, x))
         read = gate_named(f"index_{len(indices)}" if indices else "index")

@@ -57,13 +57,13 @@ class _Block:
         places: list[str] = []
         end = self.w.open_loop(count, places)
         column = self.moved(str(begin), places[0], self.lanes)
-        full, rest = divmod(rows, ROWS)
-        for blocks, height in ((full, ROWS), (1 if rest else 0, rest)):
+        most = -(-rows // -(-rows // ROWS)) if rows else 1
+        full, rest = divmod(rows, most)
+        for blocks, height, first in ((full, most, 0), (min(rest, 1), rest, full * most)):
             if blocks:
-                first = 0 if height == ROWS else full * ROWS
                 inner: list[str] = []
                 inner_end = self.w.open_loop(blocks, inner)
-                row = self.moved(str(first), inner[0], ROWS)
+                row = self.moved(str(first), inner[0], most)
                 self.block(row, height, column, width)
                 self.w.close_loop(inner_end)
         self.w.close_loop(end)
