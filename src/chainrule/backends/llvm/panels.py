@@ -18,7 +18,8 @@ from chainrule.backends.llvm.members import Members, product_nest
 from chainrule.backends.llvm.nests import ArrayPlan, Item, Kernel, Nest
 from chainrule.backends.llvm.windows import Windows
 
-PANELS = 2  # so many panels are worth a loop of their own
+PANELS = 2  # so many panels are worth a loop of their own,
+WORTH = 1 << 15  # and so many bytes: fewer stay in the first cache anyway
 NEAR = 8  # items after a product among which those that join it are looked for
 
 
@@ -27,10 +28,15 @@ def by_panels(plan: ArrayPlan) -> ArrayPlan:
     items, at = list(plan.items), 0
     while at < len(items):
         item = items[at]
-        if isinstance(item, Kernel) and item.y.shape[-1] >= PANELS * LANES[item.out.buffer.kind]:
+        if isinstance(item, Kernel) and _is_worth(item):
             items[at:] = _joined(item, items[:at], items[at + 1 :])
         at += 1
     return replace(plan, items=tuple(items))
+
+
+def _is_worth(kernel: Kernel) -> bool:
+    out = kernel.out.buffer
+    return kernel.y.shape[-1] >= PANELS * LANES[out.kind] and out.bytes >= WORTH
 
 
 def _joined(kernel: Kernel, before: Sequence[Item], later: Sequence[Item]) -> list[Item]:
