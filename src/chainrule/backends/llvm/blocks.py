@@ -15,18 +15,19 @@ block to block in order. The size of a block follows from the shapes alone, and 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from chainrule.backends.llvm.flow import Flow, flow_of
+from chainrule.backends.llvm.flow import Flow, Passed, flow_of, touches
 from chainrule.backends.llvm.members import Members, as_nest
-from chainrule.backends.llvm.nests import ArrayPlan, Item, Nest
+from chainrule.backends.llvm.nests import ArrayPlan, Buffer, Item, Nest
 from chainrule.backends.llvm.windows import Windows
 
 CACHE = 1 << 19  # bytes that a block's arrays have together: they should stay in the second cache
 STEP, LARGEST = 32, 256  # a block is a multiple of the lanes, and not longer than pays
 WORTH = 1 << 16  # bytes no longer written to memory; fewer stay in the cache anyway
 SHORT = 64  # numbers in a row; in longer ones the lanes are well used already
+FAR = 32  # items that could not join, one after another: then those behind them hardly can
 LEAST_SAVED = 4  # numbers kept in the block for each that is turned on its way in or out
 
 
@@ -42,8 +43,9 @@ class _Piece:
 def blocked(plan: ArrayPlan) -> ArrayPlan:
     """The plan with the items of each long extent in blocks, where it pays."""
     pieces = _pieces(plan.items)
+    counts = touches(p.flow for p in pieces)
     for extent in _extents(pieces):
-        pieces = _with_blocks(pieces, extent)
+        pieces = _with_blocks(pieces, extent, counts)
     return replace(plan, items=tuple(p.item for p in pieces))
 
 
@@ -52,21 +54,25 @@ def _pieces(items: Iterable[Item]) -> list[_Piece]:
 
 
 def _extents(pieces: Sequence[_Piece]) -> list[int]:
-    """Extents of two blocks and more that several items share, the longest first."""
-    counts = Counter(n for p in pieces if p.nest is not None for n in set(p.nest.shape))
-    return sorted((n for n, count in counts.items() if count > 1 and n >= 2 * STEP), reverse=True)
+    """Extents of two blocks and more whose nests write enough between them, the longest first."""
+    between: Counter[int] = Counter()
+    for nest in (p.nest for p in pieces if p.nest is not None):
+        targets = [f.into for f in nest.folds if f.into is not None]
+        arrays = {v.buffer for v in (*(s.view for s in nest.stores), *targets)}
+        for n in set(nest.shape):
+            between[n] += sum(b.bytes for b in arrays if b.role == "arena")
+    return sorted((n for n in between if n >= 2 * STEP and between[n] >= WORTH), reverse=True)
 
 
-def _with_blocks(pieces: list[_Piece], extent: int) -> list[_Piece]:
+def _with_blocks(
+    pieces: list[_Piece], extent: int, counts: Mapping[Buffer, int]
+) -> list[_Piece]:
     """The items, those of one extent in blocks: as many at once as may run together."""
     done: list[_Piece] = []
     while pieces:
         before, members, after, first = _parted(pieces, extent)
-        if len(members.nests) > 1:
-            windows = Windows(members, _joined([*done, *before, *after]))
-            size = _size(windows)
-        else:
-            size = 0
+        windows = Windows(members, counts)
+        size = _size(windows) if len(members.nests) > 1 else 0
         if size:
             done += [*before, *_pieces(windows.items(size))]
             pieces = after
@@ -77,32 +83,27 @@ def _with_blocks(pieces: list[_Piece], extent: int) -> list[_Piece]:
 
 
 def _parted(
-    pieces: Sequence[_Piece], extent: int
+    pieces: list[_Piece], extent: int
 ) -> tuple[list[_Piece], Members, list[_Piece], int]:
     """What runs before the blocks, in them and after them; the place of the first item after."""
     members = Members(extent)
     before: list[_Piece] = []
     after: list[_Piece] = []
-    inside, beyond, first = Flow(), Flow(), len(pieces)
+    inside, beyond, first, late = Passed(), Passed(), len(pieces), 0
     for at, piece in enumerate(pieces):
-        is_late = piece.flow.meets(beyond)
+        is_late = beyond.meets(piece.flow)
         if not is_late and piece.nest is not None and members.take(piece.nest, piece.flow.uses):
-            inside |= piece.flow
-        elif not is_late and not piece.flow.meets(inside):
+            inside.add(piece.flow)
+            late = 0
+        elif not is_late and not inside.meets(piece.flow):
             before.append(piece)
         else:
-            first = min(first, at)
+            first, late = min(first, at), late + 1
             after.append(piece)
-            beyond |= piece.flow
+            beyond.add(piece.flow)
+        if late == FAR:
+            return before, members, after + pieces[at + 1 :], first
     return before, members, after, first
-
-
-def _joined(pieces: Iterable[_Piece]) -> Flow:
-    """What several items read and write."""
-    total = Flow()
-    for piece in pieces:
-        total |= piece.flow
-    return total
 
 
 def _size(windows: Windows) -> int:

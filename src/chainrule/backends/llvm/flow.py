@@ -1,7 +1,9 @@
 """What the items of a plan read and write, and so which of them may change places."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
+from typing import Any
 
 from chainrule.backends.llvm.nests import Blocks, Buffer, Fetch, Item, Nest, Scan, views_of
 from chainrule.backends.llvm.plan import Step
@@ -11,16 +13,10 @@ from chainrule.backends.llvm.plan import Step
 class Flow:
     """Buffers read and written; numbers used and made, by name."""
 
-    reads: frozenset[Buffer] = frozenset()
-    writes: frozenset[Buffer] = frozenset()
-    uses: frozenset[str] = frozenset()
-    makes: frozenset[str] = frozenset()
-
-    def __or__(self, other: "Flow") -> "Flow":
-        return Flow(
-            self.reads | other.reads, self.writes | other.writes, self.uses | other.uses,
-            self.makes | other.makes,
-        )
+    reads: Set[Buffer] = frozenset()
+    writes: Set[Buffer] = frozenset()
+    uses: Set[str] = frozenset()
+    makes: Set[str] = frozenset()
 
     def meets(self, other: "Flow") -> bool:
         """True where one of the two needs the other before it or after it."""
@@ -29,6 +25,31 @@ class Flow:
             and self.reads.isdisjoint(other.writes) and self.makes.isdisjoint(other.uses)
             and self.uses.isdisjoint(other.makes)
         )
+
+
+class Passed:
+    """What several items read and write together, as they are passed."""
+
+    def __init__(self) -> None:
+        self.flow = Flow(set(), set(), set(), set())
+
+    def add(self, flow: Flow) -> None:
+        """One more item."""
+        for ours, more in zip(_sets(self.flow), _sets(flow), strict=True):
+            ours.update(more)
+
+    def meets(self, flow: Flow) -> bool:
+        """True where an item and one of these need each other's order."""
+        return flow.meets(self.flow)
+
+
+def _sets(flow: Flow) -> tuple[Any, ...]:
+    return flow.reads, flow.writes, flow.uses, flow.makes
+
+
+def touches(flows: Iterable[Flow]) -> Counter[Buffer]:
+    """How many items touch each buffer."""
+    return Counter(b for flow in flows for b in {*flow.reads, *flow.writes})
 
 
 def flow_of(item: Item) -> Flow:

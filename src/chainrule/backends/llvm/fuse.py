@@ -21,17 +21,15 @@ import numpy as np
 
 from chainrule.backends.llvm.blocks import blocked
 from chainrule.backends.llvm.buffers import arranged
-from chainrule.backends.llvm.contract import Contraction, as_matrices, contraction, is_for_blas
+from chainrule.backends.llvm.contract import as_matrices, contraction
 from chainrule.backends.llvm.nests import (
     KIND_OF,
     ArrayPlan,
     Buffer,
     Fold,
-    Kernel,
     Load,
     Nest,
     Pick,
-    Product,
     Scan,
     Shape,
     Store,
@@ -42,7 +40,8 @@ from chainrule.backends.llvm.panels import by_panels
 from chainrule.backends.llvm.picks import Picking, picking
 from chainrule.backends.llvm.plan import Step, known, names_of_wires, shortened
 from chainrule.backends.llvm.prepare import is_pick, is_write, prepared
-from chainrule.backends.llvm.schedule import Schedule, Wire
+from chainrule.backends.llvm.products import product, sum_of_products
+from chainrule.backends.llvm.schedule import Schedule, Wire, placed
 from chainrule.backends.llvm.shapes import Table, moved, only_reshapes
 from chainrule.backends.llvm.trim import needed_items
 from chainrule.backends.llvm.values import Value
@@ -100,7 +99,7 @@ class _Planner:
         view = self.schedule.view(w)
         is_all = view.is_contiguous and not view.offset and view.buffer.size == prod(w.shape)
         if view.buffer.role != "arena" or not is_all:
-            view = _placed(self.schedule.copied(view, w))
+            view = placed(self.schedule.copied(view, w))
         view.buffer.role = "output"
         return view
 
@@ -257,49 +256,12 @@ class _Planner:
         views = [self.schedule.view(self.cast_to(w, out.kind)) for w in operands]
         matrices = as_matrices(c, views) if out.kind in "fs" else None
         if matrices is not None:
-            self.product(c, matrices, out)
+            product(self.schedule, matrices, out)
         else:
-            self.sum_of_products(c, views, out)
+            sum_of_products(self.schedule, c, views, out)
         if out.view is not None:
             out.view = _reshaped(out.view, kind.type.shape)
         return replace(out, shape=kind.type.shape)
-
-    def product(self, c: Contraction, matrices: tuple[View, View], out: Wire) -> None:
-        """Matrices or stacks of them: by BLAS where they are large, else in registers."""
-        x, y = matrices
-        out.view = self.schedule.room(out)
-        if is_for_blas(x, y):
-            out.ready = self.schedule.append(Product(x, y, out.view)) + 1
-            return
-        if y.strides[-1] != 1 and y.shape[-1] > 1:
-            y = _placed(self.schedule.copied(y, out))
-        spread = out.view.shape[:-2]
-        x, y = (v.spread(spread + v.shape[-2:]) for v in (x, y))
-        out.ready = self.schedule.append(Kernel(x, y, out.view)) + 1
-
-    def sum_of_products(self, c: Contraction, views: Sequence[View], out: Wire) -> None:
-        """A nest over all letters; `out` gets its number or its view."""
-        order = c.loop_order(views)
-        shape = tuple(c.sizes[x] for x in order)
-        p = self.schedule.append(Nest(shape))
-        values = [
-            self.schedule.load(View(v.buffer, shape, c.strides(v, term, order), v.offset), p)
-            for v, term in zip(views, c.terms, strict=True)
-        ]
-        while len(values) > 2:
-            made = Value(out.kind, self.schedule.fresh(out.name))
-            step = Step(made, multiply, (values[0], values[1]), None, out.kind)
-            self.schedule.nest(p).steps.append(step)
-            values = [made, *values[2:]]
-        out.ready = p + 1
-        value, into = Value(out.kind, out.name), None
-        if all(n == 1 for n in out.shape):
-            out.number = value
-        else:
-            out.view = self.schedule.room(out)
-            into = View(out.view.buffer, shape, c.strides(out.view, c.out, order))
-        how = "dot" if len(values) == 2 else "sum"
-        self.schedule.nest(p).folds.append(Fold(how, tuple(values), value, into))
 
     def scan(self, kind: Kind, x: Wire, name: str) -> Wire:
         """cumsum, as loops of its own."""
@@ -404,7 +366,7 @@ class _Planner:
             if source.number is not None:
                 index = source.number
             else:
-                v = _placed(source)
+                v = placed(source)
                 spread = View(v.buffer, shape, pick.along(v.strides), v.offset)
                 index = self.schedule.load(spread, p)
             found.append((index, pick.stride, pick.size))
@@ -437,7 +399,7 @@ class _Planner:
             wire.view, x.is_gone = at, True
             self.rewritten.add(at.buffer)
         else:
-            wire.view = _placed(self.schedule.copied(at, x))
+            wire.view = placed(self.schedule.copied(at, x))
         read = gate_named(f"index_{len(indices)}" if indices else "index")
         assert read is not None
         key = kind.attrs["key"]
@@ -475,8 +437,8 @@ class _Planner:
         p = self.schedule.append(nest)
         value = v.number
         if value is None:
-            value = self.schedule.load(_placed(v).spread(how.shape), p)
-        at = _placed(wire)
+            value = self.schedule.load(placed(v).spread(how.shape), p)
+        at = placed(wire)
         start = View(at.buffer, how.shape, _steps(how.strides, how.shape), at.offset + how.offset)
         picks = self.picks(how, sources, p, how.shape)
         nest.stores.append(Store(value, start, picks, fault, adds))
@@ -506,12 +468,7 @@ def _last_readers(circuit: Circuit) -> list[int]:
 
 
 def _given(w: Wire) -> Value | Buffer:
-    return w.number if w.number is not None else _placed(w).buffer
-
-
-def _placed(w: Wire) -> View:
-    assert w.view is not None
-    return w.view
+    return w.number if w.number is not None else placed(w).buffer
 
 
 def _unchanged(kind: Kind, operands: Sequence[Wire]) -> Wire | None:

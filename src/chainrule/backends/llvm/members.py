@@ -4,6 +4,8 @@ An item joins along an axis of that extent if, for each place of the axis, it to
 place's numbers of what the members write. Sums over the axis are for items after the blocks.
 """
 
+from collections import Counter
+from collections.abc import Set
 from math import prod
 
 from chainrule.backends.llvm.nests import BYTES, Buffer, Fold, Item, Kernel, Load, Nest, View
@@ -49,8 +51,9 @@ class Members:
         self.written: set[Buffer] = set()  # one place at a time
         self.totals: set[Buffer] = set()  # of folds over the extent
         self.made: set[str] = set()  # numbers that such folds give
+        self.touches: Counter[Buffer] = Counter()  # how many of the nests touch a buffer
 
-    def take(self, nest: Nest, uses: frozenset[str]) -> bool:
+    def take(self, nest: Nest, uses: Set[str]) -> bool:
         """True where a nest that uses these numbers may join, and has."""
         return self.made.isdisjoint(uses) and any(
             n == self.extent and self.join(nest, axis) for axis, n in enumerate(nest.shape)
@@ -58,7 +61,8 @@ class Members:
 
     def join(self, nest: Nest, axis: int) -> bool:
         """True where a nest may join along an axis, and has."""
-        rows, written, totals = dict(self.rows), set(self.written), set(self.totals)
+        rows: dict[Buffer, Rows | None] = {}
+        written, totals = set(), set()
         for load in nest.loads:
             self._touch(rows, load.view, axis, load.table is None and not load.picks)
         for store in nest.stores:
@@ -72,10 +76,18 @@ class Members:
                 return False
             else:
                 totals.add(view.buffer)
-        if any(rows[b] is None for b in written) or not totals.isdisjoint(rows):
+        crossed = any(b in written or b in self.written for b, known in rows.items() if not known)
+        if crossed or any(self.rows.get(b, True) is None for b in written):
             return False
-        self.rows, self.written, self.totals = rows, written, totals
+        if not totals.isdisjoint(rows) or any(b in self.totals or b in self.rows for b in totals):
+            return False
+        if not self.totals.isdisjoint(rows):
+            return False
+        self.rows.update(rows)
+        self.written |= written
+        self.totals |= totals
         self.made |= {f.value.name for f in nest.folds if f.into is None}
+        self.touches.update({*rows, *totals})
         self.nests.append((nest, axis))
         return True
 
@@ -85,4 +97,5 @@ class Members:
         """Note how a view touches its buffer."""
         known = Rows(self.extent, view.strides[axis])
         found = known if is_in_place and known.fit(view, axis) else None
-        rows[view.buffer] = found if rows.get(view.buffer, found) == found else None
+        before = rows.get(view.buffer, self.rows.get(view.buffer, found))
+        rows[view.buffer] = found if before == found else None

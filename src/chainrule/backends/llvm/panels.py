@@ -9,13 +9,13 @@ A product is computed panel by panel of columns anyway, so it costs nothing to l
 it is in the cache; its gradient, and sums of that over the rows, join in the same way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from chainrule.backends.llvm.flow import Flow, flow_of
+from chainrule.backends.llvm.flow import Passed, flow_of, touches
 from chainrule.backends.llvm.kernel import LANES
 from chainrule.backends.llvm.members import Members, product_nest
-from chainrule.backends.llvm.nests import ArrayPlan, Item, Kernel, Nest
+from chainrule.backends.llvm.nests import ArrayPlan, Buffer, Item, Kernel, Nest
 from chainrule.backends.llvm.windows import Windows
 
 PANELS = 2  # so many panels are worth a loop of their own,
@@ -26,10 +26,11 @@ NEAR = 8  # items after a product among which those that join it are looked for
 def by_panels(plan: ArrayPlan) -> ArrayPlan:
     """The plan with each product and the elementwise nests after it in blocks of columns."""
     items, at = list(plan.items), 0
+    counts = touches(map(flow_of, items))
     while at < len(items):
         item = items[at]
         if isinstance(item, Kernel) and _is_worth(item):
-            items[at:] = _joined(item, items[:at], items[at + 1 :])
+            items[at : at + 1 + NEAR] = _joined(item, items[at + 1 : at + 1 + NEAR], counts)
         at += 1
     return replace(plan, items=tuple(items))
 
@@ -39,25 +40,22 @@ def _is_worth(kernel: Kernel) -> bool:
     return kernel.y.shape[-1] >= PANELS * LANES[out.kind] and out.bytes >= WORTH
 
 
-def _joined(kernel: Kernel, before: Sequence[Item], later: Sequence[Item]) -> list[Item]:
-    """A product and what comes later, nests over its output in one loop with it."""
-    members, passed = Members(kernel.y.shape[-1]), Flow()
+def _joined(
+    kernel: Kernel, later: Sequence[Item], counts: Mapping[Buffer, int]
+) -> list[Item]:
+    """A product and what comes soon after, nests over its output in one loop with it."""
+    members, passed = Members(kernel.y.shape[-1]), Passed()
     members.join(product_nest(kernel), len(kernel.out.shape) - 1)
     rest: list[Item] = []
-    for item in later[:NEAR]:
+    for item in later:
         flow = flow_of(item)
-        if flow.meets(passed) or not _follows(item, kernel, members):
-            passed |= flow
+        if passed.meets(flow) or not _follows(item, kernel, members):
+            passed.add(flow)
             rest.append(item)
-    rest += later[NEAR:]
-    if len(members.nests) == 1:
-        return [kernel, *later]
-    outside = Flow()
-    for item in (*before, *rest):
-        outside |= flow_of(item)
-    windows = Windows(members, outside)
-    size = LANES[kernel.out.buffer.kind]
-    return [*windows.items(size), *rest]
+    if len(members.nests) > 1:
+        windows = Windows(members, counts)
+        return [*windows.items(LANES[kernel.out.buffer.kind]), *rest]
+    return [kernel, *later]
 
 
 def _follows(item: Item, kernel: Kernel, members: Members) -> bool:

@@ -6,11 +6,10 @@
     a total over the places   set before the blocks, and gone on with in each
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
-from chainrule.backends.llvm.flow import Flow
 from chainrule.backends.llvm.loops import identity
 from chainrule.backends.llvm.members import Members
 from chainrule.backends.llvm.nests import (
@@ -32,14 +31,15 @@ from chainrule.backends.llvm.values import Value
 
 
 class Windows:
-    """Where the members of a block read and write, given what the other items of a plan touch."""
+    """Where the members of a block read and write, given how many items touch each buffer."""
 
-    def __init__(self, members: Members, outside: Flow) -> None:
+    def __init__(self, members: Members, touches: Mapping[Buffer, int]) -> None:
         self.members = members
         self.rows = {b: rows for b, rows in members.rows.items() if rows is not None}
-        others = outside.reads | outside.writes
         written = [b for b in self.rows if b in members.written]
-        self.local = [b for b in written if b.role == "arena" and b not in others]
+        self.local = [
+            b for b in written if b.role == "arena" and touches.get(b) == members.touches[b]
+        ]
         shared = [b for b in written if b not in self.local]
         self.brought = [b for b in shared if self._is_brought_out(b)]
         self.turned = [b for b in self.rows if b not in written and self.rows[b].step > 1]
