@@ -6,7 +6,10 @@
     fuse.py         arrays: loop nests over views (nests.py), in a schedule (schedule.py);
                     shapes.py, picks.py, contract.py: where gates read; trim.py, buffers.py: what
                     is kept, and where
-    program.py      that plan as IR text: loops.py, kernel.py and scan.py over memory.py
+    blocks.py       nests that share an extent, over blocks of it: members.py says which may,
+                    flow.py in which order, rows.py, windows.py and tiles.py what they become;
+                    panels.py the same for the columns of a product
+    program.py      that plan as IR text: loops.py, kernel.py, dots.py and scan.py over memory.py
     programs.py     one program for plans that differ only in an extent n (shared.py, extent.py)
     elementwise.py  one row per core gate: its instructions
     math.py         exp, log and power as instructions

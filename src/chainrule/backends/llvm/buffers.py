@@ -4,9 +4,10 @@ A buffer lives from the first item that touches it to the last. Buffers that liv
 do not overlap; each begins at a multiple of 64 bytes, so that a vector never crosses two lines.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from chainrule.backends.llvm.nests import ArrayPlan, Buffer, views_of
+from chainrule.backends.llvm.nests import ArrayPlan, Blocks, Buffer, Item, views_of
 
 ALIGNMENT = 64
 
@@ -26,10 +27,9 @@ def _arena(plan: ArrayPlan, begin: int) -> int:
     """
     first: dict[Buffer, int] = {}
     last: dict[Buffer, int] = {}
-    for at, item in enumerate(plan.items):
-        for view in views_of(item):
-            first.setdefault(view.buffer, at)
-            last[view.buffer] = at
+    for at, buffer in _touched(plan.items):
+        first.setdefault(buffer, at)
+        last[buffer] = at
     waiting = sorted((b for b in first if b.role == "arena"), key=lambda b: first[b])
     placed: list[Buffer] = []
     for buffer in waiting:
@@ -37,6 +37,23 @@ def _arena(plan: ArrayPlan, begin: int) -> int:
         buffer.place = _gap(beside, buffer.bytes, begin)
         placed.append(buffer)
     return max((b.place + b.bytes for b in placed), default=begin)
+
+
+def _touched(items: Sequence[Item]) -> Iterator[tuple[int, Buffer]]:
+    """When each buffer is touched; what blocks share with others, from their begin to their end."""
+    at = 0
+    for item in items:
+        if isinstance(item, Blocks):
+            inside = list(_touched(item.items))
+            own = {b for b in (b for _, b in inside) if b in item.own}
+            shared = {v.buffer for v in views_of(item)} - own
+            yield from ((at, b) for b in shared)
+            yield from ((at + 1 + k, b) for k, b in inside if b in own)
+            at += 2 + len(item.items)
+            yield from ((at - 1, b) for b in shared)
+        else:
+            yield from ((at, v.buffer) for v in views_of(item))
+            at += 1
 
 
 def _gap(beside: list[Buffer], size: int, at: int) -> int:

@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.backends.llvm.blocks import blocked
 from chainrule.backends.llvm.buffers import arranged
-from chainrule.backends.llvm.contract import Contraction, as_matrices, contraction, is_for_blas
+from chainrule.backends.llvm.contract import as_matrices, contraction
 from chainrule.backends.llvm.nests import (
     COUNT,
     KIND_OF,
@@ -29,11 +30,9 @@ from chainrule.backends.llvm.nests import (
     Buffer,
     Fault,
     Fold,
-    Kernel,
     Load,
     Nest,
     Pick,
-    Product,
     Scan,
     Shape,
     Sort,
@@ -44,7 +43,8 @@ from chainrule.backends.llvm.nests import (
 from chainrule.backends.llvm.picks import Picking, picking
 from chainrule.backends.llvm.plan import Step, known, names_of_wires, settings, shortened
 from chainrule.backends.llvm.prepare import is_pick, is_write, prepared
-from chainrule.backends.llvm.schedule import Schedule, Wire
+from chainrule.backends.llvm.products import product, sum_of_products
+from chainrule.backends.llvm.schedule import Schedule, Wire, placed
 from chainrule.backends.llvm.shapes import Table, moved, only_reshapes
 from chainrule.backends.llvm.sort import spare_size
 from chainrule.backends.llvm.trim import needed_items
@@ -64,8 +64,9 @@ SAME = (alias, stop_gradient)
 
 
 def array_plan(circuit: Circuit) -> ArrayPlan:
-    """The plan of a circuit of arrays. Raises UnsupportedError for gates without a form here."""
-    return arranged(_Planner(prepared(circuit)).plan())
+    """The plan of a circuit of arrays, without panels, which are for one extent (see panels.py).
+    Raises UnsupportedError for gates without a form here."""
+    return arranged(blocked(_Planner(prepared(circuit)).plan()))
 
 
 class _Planner:
@@ -80,6 +81,8 @@ class _Planner:
         self.wires: list[Wire] = []
         self.holders: dict[Buffer, list[int]] = {}  # rows whose numbers a buffer of ours holds
         self.done: dict[Any, Wire] = {}
+        self.roots: dict[int, Wire] = {}  # of a wire in another shape: the one it is
+        self.rewritten: set[Buffer] = set()  # no longer hold what they held first
         self.faults: list[Fault] = []
 
     def plan(self) -> ArrayPlan:
@@ -104,7 +107,7 @@ class _Planner:
         view = self.schedule.view(w)
         is_all = view.is_contiguous and not view.offset and view.buffer.size == prod(w.shape)
         if view.buffer.role != "arena" or not is_all:
-            view = _placed(self.schedule.copied(view, w))
+            view = placed(self.schedule.copied(view, w))
         view.buffer.role = "output"
         return view
 
@@ -122,9 +125,15 @@ class _Planner:
         if is_write(kind.gate):
             return self.written(kind, operands, row)
         key = (kind.gate.id, repr(kind.key), kind.type_id, *map(_identity, operands))
-        if key not in self.done:
-            self.done[key] = self.stage(kind, operands, [c.type_of(w) for w in wires], row)
-        return self.done[key]
+        types = [c.type_of(w) for w in wires]
+        return self.once(key, lambda: self.stage(kind, operands, types, row))
+
+    def once(self, key: Any, make: Callable[[], Wire]) -> Wire:
+        """A wire made before under a key, if its memory still holds it; else made now."""
+        found = self.done.get(key)
+        if found is None or (found.view is not None and found.view.buffer in self.rewritten):
+            found = self.done[key] = make()
+        return found
 
     def given(self, t: Type, name: str) -> Wire:
         """An input: an array, or a number."""
@@ -218,21 +227,43 @@ class _Planner:
     def fold(self, kind: Kind, x: Wire, name: str) -> Wire:
         """Numbers joined along axes, in the nest that computes them."""
         axis = kind.attrs["axis"]
-        axes = range(len(x.shape)) if axis is None else axis
+        axes = tuple(range(len(x.shape)) if axis is None else axis)
+        out = KIND_OF[kind.type.dtype.name]
+        key = "fold", kind.gate.id, axes, out, _identity(x)
+        made = self.once(key, lambda: self.folded(kind.gate.name, axes, x, out, name))
+        return self.reshaped(made, kind.type.shape)
+
+    def folded(self, how: str, axes: Shape, x: Wire, out: str, name: str) -> Wire:
+        """Numbers joined along axes, without those axes."""
         p = self.schedule.place(x.shape, [x])
         source = self.schedule.read(x, p, x.shape)
-        wire = Wire(kind.type.shape, KIND_OF[kind.type.dtype.name], name, ready=p + 1)
+        kept = tuple(n for i, n in enumerate(x.shape) if i not in axes)
+        wire = Wire(kept, out, name, ready=p + 1)
         value, into = Value(wire.kind, name), None
-        if all(n == 1 for n in wire.shape):
+        if all(n == 1 for n in kept):
             wire.number = value
         else:
             wire.view = self.schedule.room(wire)
-            kept = tuple(n for i, n in enumerate(x.shape) if i not in axes)
-            steps = iter(whole(wire.view.buffer, kept).strides)
+            steps = iter(wire.view.strides)
             strides = tuple(0 if i in axes else next(steps) for i in range(len(x.shape)))
             into = View(wire.view.buffer, x.shape, strides)
-        self.schedule.nest(p).folds.append(Fold(kind.gate.name, (source,), value, into))
+        self.schedule.nest(p).folds.append(Fold(how, (source,), value, into))
         return wire
+
+    def reshaped(self, x: Wire, shape: Shape) -> Wire:
+        """The same numbers in another shape: one wire for each shape."""
+        root = self.roots.get(id(x), x)
+        if shape == root.shape:
+            return root
+        if root.number is not None:
+            return replace(root, shape=shape)
+        made = self.once(
+            ("shape", id(root), shape),
+            lambda: replace(root, shape=shape, nest=-1, value=None, step=None, operands=(),
+                            view=_reshaped(self.schedule.contiguous(root), shape)),
+        )
+        self.roots[id(made)] = root
+        return made
 
     def contract(self, kind: Kind, operands: Sequence[Wire], name: str) -> Wire:
         """A sum of products over letters: by BLAS where it is a large product of matrices."""
@@ -241,49 +272,12 @@ class _Planner:
         views = [self.schedule.view(self.cast_to(w, out.kind)) for w in operands]
         matrices = as_matrices(c, views) if out.kind in "fs" else None
         if matrices is not None:
-            self.product(c, matrices, out)
+            product(self.schedule, matrices, out)
         else:
-            self.sum_of_products(c, views, out)
+            sum_of_products(self.schedule, c, views, out)
         if out.view is not None:
             out.view = _reshaped(out.view, kind.type.shape)
         return replace(out, shape=kind.type.shape)
-
-    def product(self, c: Contraction, matrices: tuple[View, View], out: Wire) -> None:
-        """Matrices or stacks of them: by BLAS where they are large, else in registers."""
-        x, y = matrices
-        out.view = self.schedule.room(out)
-        if is_for_blas(x, y):
-            out.ready = self.schedule.append(Product(x, y, out.view)) + 1
-            return
-        if y.strides[-1] != 1 and y.shape[-1] > 1:
-            y = _placed(self.schedule.copied(y, out))
-        spread = out.view.shape[:-2]
-        x, y = (v.spread(spread + v.shape[-2:]) for v in (x, y))
-        out.ready = self.schedule.append(Kernel(x, y, out.view)) + 1
-
-    def sum_of_products(self, c: Contraction, views: Sequence[View], out: Wire) -> None:
-        """A nest over all letters; `out` gets its number or its view."""
-        order = c.loop_order(views)
-        shape = tuple(c.sizes[x] for x in order)
-        p = self.schedule.append(Nest(shape))
-        values = [
-            self.schedule.load(View(v.buffer, shape, c.strides(v, term, order), v.offset), p)
-            for v, term in zip(views, c.terms, strict=True)
-        ]
-        while len(values) > 2:
-            made = Value(out.kind, self.schedule.fresh(out.name))
-            step = Step(made, multiply, (values[0], values[1]), None, out.kind)
-            self.schedule.nest(p).steps.append(step)
-            values = [made, *values[2:]]
-        out.ready = p + 1
-        value, into = Value(out.kind, out.name), None
-        if all(n == 1 for n in out.shape):
-            out.number = value
-        else:
-            out.view = self.schedule.room(out)
-            into = View(out.view.buffer, shape, c.strides(out.view, c.out, order))
-        how = "dot" if len(values) == 2 else "sum"
-        self.schedule.nest(p).folds.append(Fold(how, tuple(values), value, into))
 
     def scan(self, kind: Kind, x: Wire, name: str) -> Wire:
         """cumsum, as loops of its own."""
@@ -313,17 +307,18 @@ class _Planner:
             return Wire(shape, out, name, number=known(out, kind.attrs["value"]))
         if x.number is not None and kind.gate.makes_view:
             return replace(x, shape=shape)
+        if only_reshapes(kind.gate) and shape != ():
+            return self.reshaped(x, shape)
         view = self.schedule.view(x)
-        if only_reshapes(kind.gate):
-            if shape == x.shape:
-                return x
-            found: View | Table = _reshaped(self.schedule.contiguous(x), shape)
-        else:
-            found = moved(kind, view)
+        found = moved(kind, view)
         if isinstance(found, Table):
             return self.by_table(found, view, x, name)
         if shape == ():
             return self.schedule.fetched(found, x.ready, name)
+        if found.is_contiguous and view.is_contiguous and found.offset == view.offset and (
+            prod(shape) == prod(x.shape)
+        ):
+            return self.reshaped(x, shape)
         return Wire(shape, x.kind, name, ready=x.ready, view=found)
 
     def by_table(self, found: Table, view: View, x: Wire, name: str) -> Wire:
@@ -397,7 +392,7 @@ class _Planner:
             if source.number is not None:
                 index = source.number
             else:
-                v = _placed(source)
+                v = placed(source)
                 spread = View(v.buffer, shape, pick.along(v.strides), v.offset)
                 index = self.schedule.load(spread, p)
             found.append((index, pick.stride, pick.size))
@@ -428,9 +423,10 @@ class _Planner:
         if x.number is not None:
             wire.view = self.schedule.view(replace(x, view=None))
         elif self.is_free(x, row):
-            wire.view, x.is_gone = _placed(x), True
+            wire.view, x.is_gone = placed(x), True
+            self.rewritten.add(wire.view.buffer)
         else:
-            wire.view = _placed(self.schedule.copied(self.schedule.view(x), x))
+            wire.view = placed(self.schedule.copied(self.schedule.view(x), x))
         how = picking(_reading(kind, len(indices)), x.shape, [w.shape for w in indices])
         fault = self.fault(kind, how, x.shape, origin)
         return self.stored(wire, how, v, indices, fault, adds="add" in kind.gate.name)
@@ -452,8 +448,8 @@ class _Planner:
         p = self.schedule.append(nest)
         value = v.number
         if value is None:
-            value = self.schedule.load(_placed(v).spread(how.shape), p)
-        at = _placed(wire)
+            value = self.schedule.load(placed(v).spread(how.shape), p)
+        at = placed(wire)
         start = View(at.buffer, how.shape, _steps(how.strides, how.shape), at.offset + how.offset)
         picks = self.picks(how, sources, p, how.shape)
         nest.stores.append(Store(value, start, picks, fault, adds))
@@ -492,12 +488,7 @@ def _last_readers(circuit: Circuit) -> list[int]:
 
 
 def _given(w: Wire) -> Value | Buffer:
-    return w.number if w.number is not None else _placed(w).buffer
-
-
-def _placed(w: Wire) -> View:
-    assert w.view is not None
-    return w.view
+    return w.number if w.number is not None else placed(w).buffer
 
 
 def _unchanged(kind: Kind, operands: Sequence[Wire]) -> Wire | None:

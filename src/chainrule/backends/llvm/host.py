@@ -18,6 +18,7 @@ from chainrule.backends.llvm.arrays import CompiledArrays
 from chainrule.backends.llvm.call import CompiledNumbers
 from chainrule.backends.llvm.fuse import array_plan
 from chainrule.backends.llvm.nests import ArrayPlan
+from chainrule.backends.llvm.panels import by_panels
 from chainrule.backends.llvm.plan import Plan, is_plain, names_of_wires, plan_of
 from chainrule.backends.llvm.prepare import has_instructions, opened
 from chainrule.backends.llvm.programs import Programs
@@ -206,4 +207,4 @@ def parts_plan(circuit: Circuit) -> PartsPlan:
 
 def planned(circuit: Circuit) -> Plan | ArrayPlan:
     """What machine code would do for a part."""
-    return plan_of(circuit) if _is_plain(circuit) else array_plan(circuit)
+    return plan_of(circuit) if _is_plain(circuit) else by_panels(array_plan(circuit))

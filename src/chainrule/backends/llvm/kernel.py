@@ -77,9 +77,10 @@ class _Block:
         end = self.w.open_loop(count, places)
         column = self.moved(begin, places[0], self.lanes)
         if isinstance(rows, int):
-            full, rest = divmod(rows, ROWS)
-            self.blocks("0", full, ROWS, column, mask)
-            self.blocks(str(full * ROWS), 1 if rest else 0, rest, column, mask)
+            most = -(-rows // -(-rows // ROWS)) if rows else 1
+            full, rest = divmod(rows, most)
+            self.blocks("0", full, most, column, mask)
+            self.blocks(str(full * most), 1 if rest else 0, rest, column, mask)
         else:
             self.blocks_at_run_time(rows, column, mask)
         self.w.close_loop(end)

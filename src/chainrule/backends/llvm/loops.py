@@ -10,7 +10,7 @@ not full is computed under a mask. Axes that lie one after the other are joined 
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chainrule.backends.llvm.choose import MAXIMUM, MINIMUM
 from chainrule.backends.llvm.elementwise import ROWS
@@ -18,7 +18,7 @@ from chainrule.backends.llvm.extent import Size
 from chainrule.backends.llvm.functions import STRAIGHT
 from chainrule.backends.llvm.lines import REAL, SINGLE, Lines
 from chainrule.backends.llvm.memory import Memory, Place
-from chainrule.backends.llvm.nests import Buffer, Fold, Nest, Shape, Store, View, whole
+from chainrule.backends.llvm.nests import Buffer, Fold, Nest, Shape, Store, View
 from chainrule.backends.llvm.plan import Step
 from chainrule.backends.llvm.shapes import collapsed
 from chainrule.backends.llvm.values import IR_TYPE, Value, as_kind
@@ -175,10 +175,11 @@ class _Loops:
     def begin(self) -> None:
         """Set what folds join with memory to their identity."""
         for index, fold in enumerate(self.nest.folds):
+            if fold.goes_on:
+                continue
             if fold.into is not None:
-                buffer = fold.into.buffer
                 if self._joins_memory(index) or 0 in self.nest.shape:
-                    place = whole(buffer, (buffer.size,))
+                    place = _each_once(fold.into)
                     fill = Nest(place.shape, stores=[Store(identity(fold), place)])
                     emit_nest(self.w, fill, self.held, self.memory)
             elif len(self.shape) > 1:
@@ -190,7 +191,8 @@ class _Loops:
     def _joins_memory(self, index: int) -> bool:
         """True where several places of the loops go into one of the target."""
         strides = self.targets[index].strides
-        return 0 in strides[:-1] or (bool(strides) and strides[-1] != 0)
+        is_shared = 0 in strides[:-1] or (bool(strides) and strides[-1] != 0)
+        return is_shared or self.nest.folds[index].goes_on
 
     def end(self) -> None:
         """Hold the numbers that folds gave."""
@@ -416,6 +418,13 @@ class _Loops:
             total = join(self.w.with_lanes(half, STRAIGHT), fold.how, kind, low, high)
             lanes = half
         return self.w.line(f"extractelement <1 x {element}> {total}, i32 0")
+
+
+def _each_once(target: View) -> View:
+    """The numbers of a target, each once."""
+    axes = [a for a, s in enumerate(target.strides) if s]
+    return replace(target, shape=tuple(target.shape[a] for a in axes),
+                   strides=tuple(target.strides[a] for a in axes))
 
 
 def _nowhere(shape: Shape) -> View:

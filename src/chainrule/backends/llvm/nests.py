@@ -21,7 +21,7 @@ from chainrule.errors import PlaceError
 from chainrule.gates.keys import no_such_place
 
 Shape = tuple[int, ...]
-Role = Literal["input", "constant", "output", "arena", "count"]
+Role = Literal["input", "constant", "output", "arena", "window", "count"]
 BYTES = {"f": 8, "s": 4, "i": 8, "b": 1}
 KIND_OF = {"float64": "f", "float32": "s", "int64": "i", "bool": "b"}
 DTYPE_OF = {kind: np.dtype(name) for name, kind in KIND_OF.items()}
@@ -132,17 +132,19 @@ class Fold:
     """Numbers added up, or otherwise joined, along the axes where the target has stride 0.
 
     how: sum, prod, max, min, any, all; or dot, the sum of products of two sources. into: the
-    target in memory, or None where all axes are folded and `value` holds the result.
+    target in memory, or None where all axes are folded and `value` holds the result. goes_on: the
+    target begins with what it holds, from blocks before.
     """
 
     how: str
     sources: tuple[Value, ...]
     value: Value
     into: View | None
+    goes_on: bool = False
 
     def __str__(self) -> str:
         said = f"fold {self.how} {', '.join(map(str, self.sources))}"
-        return f"{said} -> {self.into or self.value}"
+        return f"{said} {'->>' if self.goes_on else '->'} {self.into or self.value}"
 
 
 @dataclass(slots=True, eq=False)
@@ -203,6 +205,23 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True)
+class Dots:
+    """out += x @ y.T of matrices or stacks of them, whose rows lie along the lanes."""
+
+    x: View  # [..., rows, depth]
+    y: View  # [..., columns, depth]
+    out: View  # [..., rows, columns]
+
+    def views(self) -> list[View]:
+        """Every view it reads or writes."""
+        return [self.x, self.y, self.out]
+
+    def __str__(self) -> str:
+        shapes = f"{list(self.x.shape)} @ {list(self.y.shape)}.T"
+        return f"dots {self.x} @ {self.y}.T ->> {self.out}  {shapes}"
+
+
+@dataclass(frozen=True, slots=True)
 class Fetch:
     """One number of an array, read outside of loops."""
 
@@ -252,7 +271,48 @@ class Sort:
         return f"sort {self.out} = {self.x} along axis {self.axis} of {list(self.x.shape)}"
 
 
-Item = Nest | Product | Kernel | Scan | Sort | Fetch | Step
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """A window on a buffer that moves on with the blocks: by `step` numbers for each place."""
+
+    window: Buffer
+    buffer: Buffer
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Items that share an extent, run for a block of its places after another.
+
+    own: buffers of a block, which stay in the cache. rest: the items for the places that are left
+    after the full blocks.
+    """
+
+    extent: int
+    size: int
+    own: frozenset[Buffer]
+    windows: tuple[Moving, ...]
+    items: tuple["Item", ...]
+    rest: tuple["Item", ...]
+
+    def views(self) -> list[View]:
+        """Every view it reads or writes, of buffers from outside too."""
+        return [*(whole(m.buffer, (m.buffer.size,)) for m in self.windows), *self.inner_views()]
+
+    def inner_views(self) -> list[View]:
+        """Every view of its items, but those of windows."""
+        every = [v for item in (*self.items, *self.rest) for v in views_of(item)]
+        return [v for v in every if v.buffer.role != "window"]
+
+    def __str__(self) -> str:
+        head = f"blocks of {self.size} of {self.extent:,}"
+        moving = ", ".join(f"{m.window.name} by {m.step}" for m in self.windows)
+        head += f"; each place moves {moving}" if moving else ""
+        lines = "\n".join([head, *map(str, self.items)])
+        return lines.replace("\n", "\n    ")
+
+
+Item = Nest | Product | Kernel | Dots | Scan | Sort | Blocks | Fetch | Step
 
 
 def views_of(item: Item) -> list[View]:

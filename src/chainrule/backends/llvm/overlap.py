@@ -8,19 +8,8 @@ reads lies, if nothing reads the array once the output's memory has been written
                writes the same place of the output afterwards
 """
 
-from chainrule.backends.llvm.nests import (
-    ArrayPlan,
-    Buffer,
-    Item,
-    Kernel,
-    Nest,
-    Product,
-    Scan,
-    Shape,
-    View,
-    row_major,
-    views_of,
-)
+from chainrule.backends.llvm.flow import flow_of
+from chainrule.backends.llvm.nests import ArrayPlan, Buffer, Nest, Shape, View, row_major
 
 
 def may_replace(plan: ArrayPlan, output: int, source: Buffer) -> bool:
@@ -31,27 +20,13 @@ def may_replace(plan: ArrayPlan, output: int, source: Buffer) -> bool:
     target = view.buffer
     if (target.kind, target.size) != (source.kind, source.size):
         return False
-    reads = [p for p, item in enumerate(plan.items) if source in _read(item)]
-    writes = [p for p, item in enumerate(plan.items) if target in _written(item)]
+    flows = [flow_of(item) for item in plan.items]
+    reads = [p for p, flow in enumerate(flows) if source in flow.reads]
+    writes = [p for p, flow in enumerate(flows) if target in flow.writes]
     if not reads or not writes or reads[-1] < writes[0]:
         return True
     item = plan.items[writes[0]]
     return reads[-1] == writes[0] and isinstance(item, Nest) and _in_step(item, source, target)
-
-
-def _read(item: Item) -> list[Buffer]:
-    """The arrays an item reads."""
-    if isinstance(item, Nest):
-        return [x.view.buffer for x in item.loads]
-    return [v.buffer for v in views_of(item)]
-
-
-def _written(item: Item) -> list[Buffer]:
-    """The arrays an item writes."""
-    if isinstance(item, Nest):
-        folds = [f.into.buffer for f in item.folds if f.into is not None]
-        return [*folds, *(x.view.buffer for x in item.stores)]
-    return [item.out.buffer] if isinstance(item, Product | Kernel | Scan) else []
 
 
 def _in_step(nest: Nest, source: Buffer, target: Buffer) -> bool:

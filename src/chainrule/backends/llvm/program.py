@@ -8,6 +8,8 @@ row-major order without gaps. The result is 0, or the number of a fault (ArrayPl
 index that is wrong where the arena begins.
 """
 
+
+from chainrule.backends.llvm.dots import emit_dots
 from chainrule.backends.llvm.emit import CORE, definitions
 from chainrule.backends.llvm.kernel import emit_kernel
 from chainrule.backends.llvm.lines import REAL, SINGLE, WHOLE, Lines
@@ -15,7 +17,9 @@ from chainrule.backends.llvm.loops import Held, apply, emit_nest, text_of
 from chainrule.backends.llvm.memory import IN_MEMORY, Memory
 from chainrule.backends.llvm.nests import (
     ArrayPlan,
+    Blocks,
     Buffer,
+    Dots,
     Fetch,
     Item,
     Kernel,
@@ -73,16 +77,37 @@ def _emit_item(w: Lines, item: Item, held: Held, memory: Memory) -> None:
         _emit_product(w, item, memory)
     elif isinstance(item, Kernel):
         emit_kernel(w, item, memory)
+    elif isinstance(item, Dots):
+        emit_dots(w, item, memory)
     elif isinstance(item, Scan):
         emit_scan(w, item, memory)
     elif isinstance(item, Sort):
         emit_sort(w, item, memory)
+    elif isinstance(item, Blocks):
+        _emit_blocks(w, item, held, memory)
     elif isinstance(item, Fetch):
         at = memory.place(w, item.view, ())
         held[item.value.name] = Value(at.kind, memory.load_one(w, at))
     else:
         made = apply(w, item, held)
         held[item.value.name] = Value(made.kind, w.named(made.name, f"%{item.value.name}"))
+
+
+def _emit_blocks(w: Lines, blocks: Blocks, held: Held, memory: Memory) -> None:
+    """The full blocks in a loop, then the places that are left."""
+    w.text.append(f"  ; blocks of {blocks.size} of {blocks.extent}")
+    count = blocks.extent // blocks.size
+    places: list[str] = []
+    end = w.open_loop(count, places)
+    for items, place in ((blocks.items, places[0]), (blocks.rest, str(count))):
+        for m in blocks.windows:
+            ahead = w.line(f"mul nsw i64 {place}, {m.step * blocks.size}")
+            t, pointer = IN_MEMORY[m.buffer.kind], memory.pointers[m.buffer]
+            memory.pointers[m.window] = w.line(f"getelementptr {t}, ptr {pointer}, i64 {ahead}")
+        for item in items:
+            _emit_item(w, item, held, memory)
+        if items is blocks.items:
+            w.close_loop(end)
 
 
 def _point_into_arena(w: Lines, plan: ArrayPlan, memory: Memory) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from chainrule.backends.llvm.extent import Unsettled
 from chainrule.backends.llvm.nests import ArrayPlan, Shape
+from chainrule.backends.llvm.panels import by_panels
 from chainrule.backends.llvm.program import emit_program
 from chainrule.backends.llvm.shared import Common, Seen, without_arrays
 from chainrule.backends.llvm.targets import cpu
@@ -41,8 +42,9 @@ class Programs:
         """A program for a plan, and the plan with all that the program reads."""
         found = self.known(plan, shapes) or self._made_common(plan, shapes, level)
         if found is None:
-            found = plan, made(plan, level)
             self.seen.append(Seen(without_arrays(plan), tuple(shapes)))
+            plan = by_panels(plan)
+            found = plan, made(plan, level)
         return found
 
     def known(

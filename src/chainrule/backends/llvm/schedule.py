@@ -212,3 +212,9 @@ class Schedule:
         value = Value(view.buffer.kind, self.fresh(name))
         self.before[ready].append(Fetch(value, view))
         return Wire((), value.kind, name, ready=ready, number=value)
+
+
+def placed(w: Wire) -> View:
+    """A wire's view, where it has one."""
+    assert w.view is not None
+    return w.view

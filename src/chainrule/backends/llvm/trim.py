@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from chainrule.backends.llvm.nests import (
+    Blocks,
     Buffer,
+    Dots,
     Fetch,
     Item,
     Kernel,
@@ -33,7 +35,10 @@ def _is_needed(item: Item, wanted: set[str], read: set[Buffer]) -> bool:
         _trim(item, wanted, read)
         read.update(x.view.buffer for x in item.loads)
         return bool(item.stores or item.folds)
-    if isinstance(item, Product | Kernel | Scan | Sort):
+    if isinstance(item, Blocks):  # of needed items
+        read.update(v.buffer for v in item.views())
+        return True
+    if isinstance(item, Product | Kernel | Dots | Scan | Sort):
         needed = item.out.buffer in read
         read.update(v.buffer for v in item.views() if needed)
         return needed

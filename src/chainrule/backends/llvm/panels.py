@@ -1,0 +1,70 @@
+"""What follows a product in registers, done for each panel of its columns: bias, activation.
+
+    kernel w = X @ W                 blocks of 32 of 256:
+    nest [64, 256]             =>      kernel w = X @ W
+      h = maximum(w + b, 0)            nest [64, 32]
+                                         h = maximum(w + b, 0)
+
+A product is computed panel by panel of columns anyway, so it costs nothing to look at a panel while
+it is in the cache; its gradient, and sums of that over the rows, join in the same way.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from chainrule.backends.llvm.buffers import arranged
+from chainrule.backends.llvm.flow import Passed, flow_of, touches
+from chainrule.backends.llvm.kernel import LANES
+from chainrule.backends.llvm.members import Members, product_nest
+from chainrule.backends.llvm.nests import ArrayPlan, Buffer, Item, Kernel, Nest
+from chainrule.backends.llvm.windows import Windows
+
+PANELS = 2  # so many panels are worth a loop of their own,
+WORTH = 1 << 15  # and so many bytes: fewer stay in the first cache anyway
+NEAR = 8  # items after a product among which those that join it are looked for
+
+
+def by_panels(plan: ArrayPlan) -> ArrayPlan:
+    """The plan with each product and the elementwise nests after it in blocks of columns; the same
+    plan where there are none such."""
+    items, at = list(plan.items), 0
+    counts = touches(map(flow_of, items))
+    while at < len(items):
+        item = items[at]
+        if isinstance(item, Kernel) and _is_worth(item):
+            items[at : at + 1 + NEAR] = _joined(item, items[at + 1 : at + 1 + NEAR], counts)
+        at += 1
+    return plan if items == [*plan.items] else arranged(replace(plan, items=tuple(items)))
+
+
+def _is_worth(kernel: Kernel) -> bool:
+    out = kernel.out.buffer
+    return kernel.y.shape[-1] >= PANELS * LANES[out.kind] and out.bytes >= WORTH
+
+
+def _joined(
+    kernel: Kernel, later: Sequence[Item], counts: Mapping[Buffer, int]
+) -> list[Item]:
+    """A product and what comes soon after, nests over its output in one loop with it."""
+    members, passed = Members(kernel.y.shape[-1]), Passed()
+    members.join(product_nest(kernel), len(kernel.out.shape) - 1)
+    rest: list[Item] = []
+    for item in later:
+        flow = flow_of(item)
+        if passed.meets(flow) or not _follows(item, kernel, members):
+            passed.add(flow)
+            rest.append(item)
+    if len(members.nests) > 1:
+        windows = Windows(members, counts)
+        return [*windows.items(LANES[kernel.out.buffer.kind]), *rest]
+    return [kernel, *later]
+
+
+def _follows(item: Item, kernel: Kernel, members: Members) -> bool:
+    """True for a nest over a product's output that has joined it."""
+    if not isinstance(item, Nest) or item.shape != kernel.out.shape or item.in_turn:
+        return False
+    axis = len(item.shape) - 1
+    reads = any(x.view.buffer in members.written for x in item.loads)
+    adds_along = any(f.into is None or f.into.strides[axis] == 0 for f in item.folds)
+    return reads and not adds_along and members.join(item, axis)
