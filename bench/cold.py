@@ -94,7 +94,7 @@ def run(quick: bool) -> None:
                 fell_back.append(title)
             print(f"{title}: {'compiled, and kept' if is_kept else 'NOT COMPILED'}")
             timings = compare(
-                calls, rounds=3 if quick else 15, warm_up=1,
+                calls, rounds=3 if quick else 9, warm_up=1,
                 reference="autograd" if calls["autograd"] else "chainrule",
             )
         if "autograd" in timings:
