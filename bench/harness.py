@@ -97,7 +97,7 @@ def compare(
     present = {name: call for name, call in candidates.items() if callable(call)}
     for name, call in candidates.items():
         if not callable(call):
-            print(f"{name}: {(call or Absent()).why}, skipped")
+            print(f"{name}: {getattr(call, 'why', Absent.why)}, skipped")
     timings = measure(present, rounds, target, warm_up, pinned, singles)
     if timings:
         print(table(timings, reference if reference in timings else next(iter(timings))))
