@@ -69,4 +69,5 @@ clean:   ## remove .venv, caches and build results
 .venv/.bench: .venv/.run bench/requirements.txt
 	@echo "installing the libraries to compare with"
 	@$(INSTALL) -r bench/requirements.txt
+	@$(INSTALL) --no-deps pytensor
 	@touch $@

@@ -1,14 +1,15 @@
-"""Machine code for arrays beside the same functions in jax and torch: value and gradient."""
+"""Machine code for arrays beside the same functions in other libraries: value and gradient."""
 
+import shutil
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 import chainrule as cr
-from bench.harness import compare, peer
-from chainrule.api.jit import Jitted
+from bench.harness import Absent, compare, headed, peer
 
 TITLE = "machine code, arrays in and out: value and gradient"
 Function = Callable[..., Any]
@@ -74,10 +75,8 @@ def run(quick: bool) -> None:
 def _row(title: str, f: Function, args: tuple[Any, ...], rounds: int) -> None:
     eager = cr.value_and_grad(f)
     compiled = cr.jit(eager)
-    runs: dict[str, Any] = {
-        "chainrule jit": compiled, "chainrule eager": eager, "jax": _jax(f, args),
-        "torch eager": _torch(f, args),
-    }
+    runs: dict[str, Any] = {"chainrule jit": compiled, "chainrule eager": eager}
+    runs |= {name: route(f, args) for name, route in ROUTES.items() if name not in runs}
     value, gradient = eager(*args)
     tolerance = 1e-10 if np.asarray(args[0][0] if isinstance(args[0], tuple) else args[0]
                                     ).dtype == np.float64 else 2e-3
@@ -91,17 +90,12 @@ def _row(title: str, f: Function, args: tuple[Any, ...], rounds: int) -> None:
                     np.asarray(x), y, rtol=tolerance, atol=tolerance * np.abs(y).max(),
                     err_msg=name,
                 )
-    print(f"{title}: {_said(compiled)}")
+    headed(title, compiled)
     compare(
-        {n: c and (lambda c=c: c(*args)) for n, c in runs.items()}, rounds=rounds,
+        {n: c and partial(c, *args) for n, c in runs.items()}, rounds=rounds,
         reference="chainrule jit",
     )
     print()
-
-
-def _said(run: Jitted) -> str:
-    """"compiled", or that it fell back, which the rows must not."""
-    return "compiled" if run.is_compiled else "NOT COMPILED"
 
 
 def _leaves(x: Any) -> list[Any]:
@@ -121,7 +115,7 @@ def _jax(f: Function, args: Any) -> Any:
     return call
 
 
-def _torch(f: Function, args: Any) -> Any:
+def _torch(f: Function, args: Any, compiles: bool = False) -> Any:
     torch = peer("torch")
     if not torch:
         return None
@@ -142,13 +136,55 @@ def _torch(f: Function, args: Any) -> Any:
                 return torch.clamp(x, min=y)
             return torch.maximum(x, y)
 
+    def loss(*args: Any) -> Any:
+        return f(*args, np=Spelled)
+
+    if compiles:
+        torch._dynamo.reset()
+        loss = torch.compile(loss, dynamic=False)
+
     def call(*args: Any) -> Any:
         first = args[0] if isinstance(args[0], tuple) else (args[0],)
         given = [torch.from_numpy(a).requires_grad_() for a in first]
         rest = [torch.from_numpy(a) for a in args[1:]]
-        out = f(tuple(given) if isinstance(args[0], tuple) else given[0], *rest, np=Spelled)
+        out = loss(tuple(given) if isinstance(args[0], tuple) else given[0], *rest)
         out.backward()
         return out.detach(), [g.grad.numpy() for g in given]
 
     return call
 
+
+def _torch_compiled(f: Function, args: Any) -> Any:
+    """Its loops are C++, compiled when they are first called."""
+    if not peer("torch"):
+        return None
+    if not any(map(shutil.which, ("g++", "clang++"))):
+        return Absent("no C++ compiler on the path")
+    return _torch(f, args, compiles=True)
+
+
+def _pytensor(f: Function, args: Any) -> Any:
+    pytensor = peer("pytensor")
+    if not pytensor:
+        return None
+    import pytensor.tensor as pt
+
+    arrays = [*args[0], *args[1:]] if isinstance(args[0], tuple) else list(args)
+    given = [pt.TensorType(a.dtype, shape=a.shape)() for a in arrays]
+    by = given[: len(args[0])] if isinstance(args[0], tuple) else given[:1]
+    out = f(tuple(by), *given[len(by) :], np=pt) if isinstance(args[0], tuple) else f(*given, np=pt)
+    compiled = pytensor.function(given, [out, *pytensor.grad(out, by)])
+    compiled.trust_input = True
+
+    def call(*args: Any) -> Any:
+        first = args[0] if isinstance(args[0], tuple) else (args[0],)
+        value, *gradients = compiled(*first, *args[1:])
+        return value, gradients
+
+    return call
+
+
+ROUTES: dict[str, Callable[[Function, Any], Any]] = {
+    "chainrule jit": lambda f, args: cr.jit(cr.value_and_grad(f)), "jax": _jax,
+    "torch eager": _torch, "torch.compile": _torch_compiled, "pytensor": _pytensor,
+}

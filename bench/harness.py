@@ -9,7 +9,7 @@ import gc
 import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import repeat
 from math import floor, log10
@@ -19,6 +19,18 @@ from types import ModuleType
 from typing import Any
 
 Candidate = Callable[[], Any]
+CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()  # as started
+fell_back: list[str] = []  # rows whose function was to be machine code and was not
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A candidate that cannot be measured here, and why."""
+
+    why: str = "not installed"
+
+    def __bool__(self) -> bool:
+        return False
 
 
 @dataclass(frozen=True)
@@ -52,8 +64,15 @@ def peer(name: str) -> ModuleType | None:
         return None
 
 
+def headed(title: str, run: Any) -> None:
+    """Print a row's title, and whether its jitted function is machine code, as it must be."""
+    if not run.is_compiled:
+        fell_back.append(title)
+    print(f"{title}: {'compiled' if run.is_compiled else 'NOT COMPILED'}")
+
+
 def compare(
-    candidates: Mapping[str, Candidate | None],
+    candidates: Mapping[str, Candidate | Absent | None],
     *,
     rounds: int = 31,
     reference: str | None = None,
@@ -64,20 +83,21 @@ def compare(
 ) -> dict[str, Timing]:
     """Timings of the candidates by name, after printing them as a table.
 
-    A candidate that is None is a library that is not installed: skipped, by name.
+    A candidate that is None is a library that is not installed: skipped, by name; so is an Absent
+    one, which says why.
     reference: the candidate that ratios are taken to (the first one measured by default).
     target: seconds for one measurement, long beside the clock's steps and short beside drift.
     warm_up: calls before the first measurement; three pass a compilation on the second call.
-    pinned: keep all candidates on one core; False for those that use several threads.
+    pinned: keep all candidates on one core; False for those that use several threads, on all.
     singles: a measurement is the fastest of so many single calls, instead of a mean over `target`:
     for calls of 0.1 ms and more on a machine that others use too, who can only add time.
     """
     if reference is not None and reference not in candidates:
         raise ValueError(f"reference {reference!r} is not one of {', '.join(candidates)}")
-    present = {name: call for name, call in candidates.items() if call is not None}
-    for name in candidates:
-        if name not in present:
-            print(f"{name}: not installed, skipped")
+    present = {name: call for name, call in candidates.items() if callable(call)}
+    for name, call in candidates.items():
+        if not callable(call):
+            print(f"{name}: {getattr(call, 'why', Absent.why)}, skipped")
     timings = measure(present, rounds, target, warm_up, pinned, singles)
     if timings:
         print(table(timings, reference if reference in timings else next(iter(timings))))
@@ -89,7 +109,7 @@ def measure(
     pinned: bool = True, singles: int = 0,
 ) -> dict[str, Timing]:
     samples: dict[str, list[float]] = {name: [] for name in candidates}
-    with one_core() if pinned else nullcontext():
+    with cores({max(CORES)} if pinned and CORES else CORES):
         calls = {name: calibrate(call, target, warm_up) for name, call in candidates.items()}
         for _ in range(rounds):
             for name, call in candidates.items():
@@ -135,19 +155,32 @@ def elapsed(call: Candidate, calls: int) -> float:
 
 
 @contextmanager
-def one_core() -> Iterator[None]:
-    """Keeps this process, and those it starts, on one core where the system allows it."""
-    if not hasattr(os, "sched_setaffinity"):
+def cores(chosen: set[int]) -> Iterator[None]:
+    """Keeps this process, and those it starts, on some cores where the system allows it."""
+    if not chosen:
         yield
         return
     before = os.sched_getaffinity(0)
     with suppress(OSError):  # some containers forbid it
-        os.sched_setaffinity(0, {max(before)})
+        os.sched_setaffinity(0, chosen)
     try:
         yield
     finally:
         with suppress(OSError):
             os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def disk_cache(folder: str) -> Iterator[None]:
+    """Has compiled code kept in a folder, or nowhere ("off"), here and in processes started."""
+    before = os.environ.get("CHAINRULE_CACHE")
+    os.environ["CHAINRULE_CACHE"] = folder
+    try:
+        yield
+    finally:
+        os.environ.pop("CHAINRULE_CACHE")
+        if before is not None:
+            os.environ["CHAINRULE_CACHE"] = before
 
 
 def table(timings: Mapping[str, Timing], reference: str) -> str:

@@ -1,30 +1,22 @@
-"""Machine code for numbers: calls, compile times, and the errors of its functions."""
+"""Machine code for numbers: what calls cost, and the errors of its functions."""
 
 import math
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from statistics import median
-from tempfile import TemporaryDirectory
-from time import perf_counter
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import chainrule as cr
-from bench.arrays import chain
+from bench._limits import limit
 from bench.eager import staged
-from bench.harness import compare, duration, peer
+from bench.harness import compare, headed, peer
 from chainrule.api.jit import jit
-from chainrule.api.recorded import record
 from chainrule.backends.llvm.call import CompiledNumbers
-from chainrule.backends.llvm.compiled import compiled
-from chainrule.backends.llvm.targets import cache, cpu
 from chainrule.circuit.builder import Builder
-from chainrule.circuit.circuit import Circuit
 from chainrule.circuit.record import BY_NAME
 from chainrule.circuit.types import FLOAT, TYPES
-from chainrule.gates.elementwise import exp, log, maximum, power
+from chainrule.gates.elementwise import exp, log, power
 from chainrule.gates.handle import Handle
 
 TITLE = "machine code, Python floats in and out: value and gradient"
@@ -59,12 +51,11 @@ def staged_by_hand(x: float, y: float) -> Any:
 
 
 def run(quick: bool) -> None:
-    """Print the time of a call beside the others, compile times, and errors."""
+    """Print the time of a call beside the others, and errors."""
     rounds = 5 if quick else 31
     _row("sigmoid neuron, 8 gates", neuron, neuron_by_hand, NEURON, rounds)
     _row("the note's staged function, 14 gates", staged, staged_by_hand, STAGED, rounds)
     _array_row(rounds)
-    _compile_times(3 if quick else 9)
     _errors(2_000 if quick else 20_000)
 
 
@@ -78,24 +69,42 @@ def _row(
     places = tuple(range(len(at)))
     eager = cr.value_and_grad(lambda *args: f(*args, exp=np.exp), places)
     compiled = jit(eager)
+    wanted = flat(by_hand(*at))
     runs: dict[str, Any] = {
         "chainrule jit": compiled, "chainrule jit, plain calls": compiled._plainly,
         "chainrule eager": eager, "Python by hand": by_hand,
-        "autograd": _autograd(f, places), "casadi": _casadi(f, len(at)), "jax": _jax(f, places),
+        "C extension, the limit": limit(f.__name__), "autograd": _autograd(f, places),
+        "casadi": _casadi(f, len(at)), "ddx": _ddx(f, len(at)), "jax": _jax(f, places),
     }
     for name, candidate in runs.items():
         if candidate:
             for _ in range(3):  # the second call compiles
-                value, gradients = candidate(*at)
-                found = [float(x) for x in (value, *gradients)]
-            wanted = by_hand(*at)
-            np.testing.assert_allclose(found, [wanted[0], *wanted[1]], rtol=1e-12, err_msg=name)
-    print(f"{title}:")
+                found = flat(candidate(*at))
+            np.testing.assert_allclose(found, wanted, rtol=1e-12, err_msg=name)
+    headed(title, compiled)
     compare(
-        {n: c and (lambda c=c: c(*at)) for n, c in runs.items()}, rounds=rounds,
+        {n: c and partial(c, *at) for n, c in runs.items()}, rounds=rounds,
         reference="Python by hand",
     )
     print()
+    bound: dict[str, Any] = {
+        "chainrule jit": _bound(compiled, at), "casadi": _casadi_bound(f, at),
+        "ddx": _ddx_bound(f, at),
+    }
+    for name, candidate in bound.items():
+        if candidate:
+            call, read = candidate
+            call()
+            np.testing.assert_allclose(flat(read()), wanted, rtol=1e-12, err_msg=name)
+    print("the same, bound to arrays of the caller:")
+    compare({n: c and c[0] for n, c in bound.items()}, rounds=rounds)
+    print()
+
+
+def flat(both: Any) -> list[float]:
+    """The value and the gradients of a result, one after the other."""
+    value, gradients = both
+    return [float(x) for x in (value, *gradients)]
 
 
 def _array_row(rounds: int) -> None:
@@ -111,7 +120,7 @@ def _array_row(rounds: int) -> None:
         for _ in range(3):
             value, gradient = candidate(x)
         np.testing.assert_array_equal((value, *gradient), (1240.0, *(2 * x)))
-    print("sum of squares of 16 numbers:")
+    headed("sum of squares of 16 numbers", compiled)
     compare(
         {n: lambda c=c: c(x) for n, c in runs.items()}, rounds=rounds, reference="NumPy by hand"
     )
@@ -145,13 +154,19 @@ def _jax(f: Callable[..., Any], places: tuple[int, ...]) -> Any:
     return floats
 
 
-def _casadi(f: Callable[..., Any], count: int) -> Any:
+def _casadi_function(f: Callable[..., Any], count: int) -> Any:
     casadi = peer("casadi")
     if not casadi:
         return None
     x = [casadi.SX.sym(f"x{i}") for i in range(count)]
     out = f(*x, exp=casadi.exp)
-    both = casadi.Function("f", x, [out, *(casadi.gradient(out, v) for v in x)])
+    return casadi.Function("f", x, [out, *(casadi.gradient(out, v) for v in x)])
+
+
+def _casadi(f: Callable[..., Any], count: int) -> Any:
+    both = _casadi_function(f, count)
+    if both is None:
+        return None
 
     def floats(*args: float) -> Any:
         value, *gradients = both(*args)
@@ -160,74 +175,54 @@ def _casadi(f: Callable[..., Any], count: int) -> Any:
     return floats
 
 
-# ---- compile times
+def _ddx_model(f: Callable[..., Any], count: int) -> Any:
+    ddx = peer("ddx")
+    if not ddx:
+        return None
+    return ddx.equation(lambda: f(*(ddx.var(f"x{i}") for i in range(count)), exp=ddx.exp)).compile()
 
 
-def mixed(gates: int) -> Circuit:
-    """A circuit of numbers, each gate reading two wires not far back."""
-    b = Builder("mixed")
-    wires = [Handle(b, b.input(TYPES[FLOAT], name)) for name in "xy"]
-    kinds = (lambda x, y: x + y, lambda x, y: x * y, lambda x, y: x - y, maximum,
-             lambda x, y: exp(x - y))
-    while len(wires) < gates + 2:
-        at = len(wires)
-        wires.append(kinds[at % 5](wires[-1], wires[at * 7 % min(at, 30) - min(at, 30)]))
-    return b.build([wires[-1].wire])
+def _ddx(f: Callable[..., Any], count: int) -> Any:
+    model = _ddx_model(f, count)
+    if model is None:
+        return None
+
+    def floats(*args: float) -> Any:
+        value, gradient = model.jacobian(args)
+        return value, tuple(gradient.tolist())
+
+    return floats
 
 
-def _compile_times(rounds: int) -> None:
-    """Without the disk cache; a miss, which writes an entry; a hit, which reads it.
-
-    "from text" leaves out the plan and its text, which a hit needs as well.
-    """
-    print("compile, circuit to callable (codegen level 1, no passes):")
-    for title, circuit in _circuits():
-        with _cache_in("off"):
-            fresh = _compile_time(circuit, rounds)
-        missed = []
-        for _ in range(rounds):
-            with TemporaryDirectory() as folder, _cache_in(folder):
-                assert cache.opened(), f"{folder} is no safe place for compiled code"
-                missed.append(_seconds(lambda c=circuit: compiled(c)))
-                found = _compile_time(circuit, rounds)
-                text = compiled(circuit).text
-                loaded = median(_seconds(lambda t=text: cpu.compile_text(t)) for _ in range(9))
-        print(
-            f"  {title:27}{duration(fresh):>8}   and kept{duration(median(missed)):>8}   "
-            f"from the disk cache{duration(found):>8}   from text{duration(loaded):>8}"
-        )
-    print()
+# A bound candidate is a call without arguments, and what reads its value and gradients.
 
 
-def _circuits() -> Iterator[tuple[str, Circuit]]:
-    for gates in (20, 200, 1600):
-        yield f"{gates} gates", mixed(gates)
-    x = np.linspace(-1, 1, 1000)
-    yield "20 steps on arrays", record(chain, (x,), {}).circuit
-    yield "the same with its gradient", record(cr.value_and_grad(chain), (x,), {}).circuit
+def _bound(compiled: Any, at: tuple[float, ...]) -> Any:
+    value, gradients = np.zeros(()), tuple(np.zeros(()) for _ in at)
+    call = compiled.bind(*map(np.array, at), out=(value, gradients))
+    return call, lambda: (value, gradients)
 
 
-def _compile_time(circuit: Circuit, rounds: int) -> float:
-    compiled(circuit)  # the first loads llvmlite, and fills the cache where one is used
-    return median(_seconds(lambda: compiled(circuit)) for _ in range(rounds))
+def _casadi_bound(f: Callable[..., Any], at: tuple[float, ...]) -> Any:
+    both = _casadi_function(f, len(at))
+    if both is None:
+        return None
+    buffer, call = both.buffer()
+    given, found = list(map(np.array, at)), [np.zeros(()) for _ in range(len(at) + 1)]
+    for k, x in enumerate(given):
+        buffer.set_arg(k, memoryview(x))
+    for k, x in enumerate(found):
+        buffer.set_res(k, memoryview(x))
+    kept = buffer, given  # casadi holds neither, and reads both at each call
+    return call, lambda kept=kept: (found[0], found[1:])
 
 
-@contextmanager
-def _cache_in(folder: str) -> Iterator[None]:
-    before = os.environ.get("CHAINRULE_CACHE")
-    os.environ["CHAINRULE_CACHE"] = folder
-    try:
-        yield
-    finally:
-        os.environ.pop("CHAINRULE_CACHE")
-        if before is not None:
-            os.environ["CHAINRULE_CACHE"] = before
-
-
-def _seconds(call: Callable[[], Any]) -> float:
-    start = perf_counter()
-    call()
-    return perf_counter() - start
+def _ddx_bound(f: Callable[..., Any], at: tuple[float, ...]) -> Any:
+    model = _ddx_model(f, len(at))
+    if model is None:
+        return None
+    call = model.buffer(np.array(at))
+    return call, lambda: (call.value, call.jacobian)
 
 
 # ---- errors

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import warnings
+import weakref
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -203,6 +204,19 @@ def test_the_function_runs_twice_and_then_never_again():
     for x in range(5):
         assert run(float(x)) == 2.0 * x
     assert len(calls) == 2
+
+
+def test_arrays_in_between_are_let_go_of_after_the_first_call():
+    made = []
+
+    def f(x):
+        y = x * 2.0
+        made.append(weakref.ref(y.value))
+        return (y * y).sum()
+
+    run = jit(f)
+    run(np.ones(3))
+    assert made[0]() is None, run
 
 
 def test_eight_threads_share_one_function():

@@ -60,6 +60,7 @@ def record(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any])
     wires = [x.wire for x in found if is_of(x, trace)]
     decided = [wire for wire, *_ in trace.decisions]
     circuit = trace.circuit([*wires, *decided], getattr(f, "__name__", "f"))
+    trace.forget()  # it is kept until the next call, and may hold many arrays
     outcomes = tuple(outcome for _, outcome, *_ in trace.decisions)
     return Recorded(trace, circuit, result, tuple(found), outcomes)
 

@@ -226,6 +226,11 @@ class Trace:
         self.frame = self._root = None  # type: ignore[assignment]  # closed: nobody reads them
         self._stack = []
 
+    def forget(self) -> None:
+        """Let go of the values of a closed trace: what is asked of it now is rows and places."""
+        self.values = [None] * len(self)
+        self.sharing, self.stale = {}, {}
+
     def __len__(self) -> int:
         return len(self.values)
 

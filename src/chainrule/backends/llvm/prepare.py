@@ -7,7 +7,7 @@ taken: where(x > 0, x, 0) is Python's 0 at x = -1. Here each type follows from t
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from math import prod
 from typing import Any
 
@@ -253,11 +253,16 @@ def _kind(kind: Kind, operands: list[int], b: Builder) -> int:
 
 
 def _check_number(t: Type, says: str, where: Origin | None) -> None:
-    if t.dtype.name not in NUMBERS:
+    if not _is_computed_in(t.dtype):
         raise UnsupportedError(
             f"machine code computes in {', '.join(NUMBERS)}, and {says} {t.dtype}"
             f"{_at(where)}"
         )
+
+
+@cache
+def _is_computed_in(dtype: Any) -> bool:
+    return dtype.name in NUMBERS  # a name that NumPy puts together anew each time
 
 
 def _at(where: Origin | None) -> str:
