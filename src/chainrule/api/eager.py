@@ -50,12 +50,16 @@ _known: OrderedDict[tuple[Any, ...], Known] = OrderedDict()
 
 @dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Run:
-    """One call of a function on traced values."""
+    """One call of a function on traced values.
+
+    code: what two functions with the same code share, so that a closure made anew is known again.
+    """
 
     trace: Trace
     lifted: tuple[Lifted, ...]
     out: Any
     aux: Any = None
+    code: Any = None
 
 
 def run(
@@ -65,7 +69,7 @@ def run(
     """Call f with the chosen arguments traced."""
     if not callable(f):
         raise InputError(f"a gradient is of a function, and {f!r:.60} is none")
-    trace = Trace(copies=copies)
+    trace = Trace(copies=copies, is_placed=False)
     given: dict[Key, Any] = dict(enumerate(args))
     given.update(kwargs.items())
     lifted = []
@@ -86,7 +90,7 @@ def run(
                 f"but it returned {_described(out)}"
             )
         out, aux = out[0], _plain(out[1], trace)
-    return Run(trace, tuple(lifted), out, aux)
+    return Run(trace, tuple(lifted), out, aux, getattr(f, "__code__", type(f)))
 
 
 def _parameter(f: Callable[..., Any], count: int, key: Key) -> str:
@@ -150,14 +154,15 @@ def pull(run: Run, wire: int | None, dout: Any) -> tuple[Any, ...]:
                 circuit, values, wire, dout, trace.inputs, groups_of(circuit, trace)
             )
     else:
-        found = _remembered(trace, wire, dout)
+        found = _remembered(run, wire, dout)
     return _delivered(run, found, dout)
 
 
-def _remembered(trace: Trace, wire: int, dout: Any) -> Sequence[Any]:
+def _remembered(run: Run, wire: int, dout: Any) -> Sequence[Any]:
     """Gradients of a structure: by its rules the first time, by its program from then on."""
+    trace = run.trace
     seeded = dout is not None
-    key = (trace.structure(), wire, seeded)
+    key = (trace.structure(), wire, seeded, run.code)
     known = _known.get(key)
     values = trace.values
     if known is None:

@@ -9,9 +9,10 @@ import numpy as np
 
 from chainrule.circuit.circuit import NOTHING, Circuit, Decision, Origin
 from chainrule.circuit.record import KINDS
+from chainrule.trace.calls import Call
 from chainrule.trace.checkpoint import PASSES_ON
 from chainrule.trace.places import Destination, destination, returned_names, span
-from chainrule.trace.trace import Call, Trace
+from chainrule.trace.trace import Trace
 
 _LIBRARIES = (
     str(Path(__file__).parents[1]),
@@ -35,7 +36,7 @@ def with_names(circuit: Circuit, trace: Trace) -> Circuit:
     names = dict(circuit.names)
     asked = asked_inside(trace)
     column = array("i", [NOTHING]) * len(circuit)
-    for row, (call, lasti) in enumerate(trace.rows()[:, 3:].tolist()):
+    for row, (call, lasti) in enumerate(trace.places().tolist()):
         if call != NOTHING:
             column[row] = resolve.origin(call, lasti)
             found = () if row in asked else resolve.names(row, call, lasti)
@@ -53,11 +54,12 @@ def asked_inside(trace: Trace) -> set[int]:
     """Wires decided on by the instruction that made them: max(x, y) asks whether y > x inside."""
     if not trace.decisions:
         return set()
-    rows = trace.rows()
+    assert trace.calls is not None  # who asks has told the trace to note it
+    calls, places = trace.calls.calls, trace.places().tolist()
     return {
         wire for wire, _, code, lasti in trace.decisions
-        if rows[wire, 3] != NOTHING and rows[wire, 4] == lasti
-        and trace.calls[rows[wire, 3]].code is code
+        if places[wire][0] != NOTHING and places[wire][1] == lasti
+        and calls[places[wire][0]].code is code
     }
 
 
@@ -115,7 +117,8 @@ class _Resolver:
     """Places to origins and names, each distinct place looked up once."""
 
     def __init__(self, trace: Trace) -> None:
-        self.calls = trace.calls
+        assert trace.calls is not None  # who asks has told the trace to note it
+        self.calls = trace.calls.calls
         self.origins: list[Origin] = []
         self._origin_ids: dict[tuple[int, int], int] = {}
         self._chains: dict[int, tuple[tuple[str, int], ...]] = {}

@@ -1,0 +1,85 @@
+"""Steps: a gate with its settings, and what is known of it from the times it was recorded.
+
+What NumPy's arguments mean to a gate, and the kind of what it gives, are worked out once for each
+way a gate is used, and looked up from then on.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+
+from chainrule.circuit.record import CONSTANT, INPUT, Attrs, Gate, attrs_key, kind_id
+from chainrule.circuit.types import WEAK, type_id
+
+
+class Step:
+    """A gate with its settings; the kinds of its outputs by their shape and dtype."""
+
+    __slots__ = ("attrs", "gate", "key", "kinds", "run")
+
+    def __init__(self, gate: Gate, attrs: Mapping[str, Any]) -> None:
+        self.gate = gate
+        self.attrs = attrs
+        self.key: Attrs = attrs_key(attrs)
+        self.kinds: dict[Any, int] = {}
+        self.run = partial(gate.evaluate, **attrs) if attrs else gate.evaluate  # on NumPy values
+
+    def kind(self, value: Any) -> int:
+        """The kind of a row that gave this value."""
+        cls = value.__class__
+        if cls is np.ndarray:
+            found = self.kinds.get((value.shape, value.dtype))
+        else:
+            found = self.kinds.get(cls)
+        return self.new_kind(value) if found is None else found
+
+    def new_kind(self, value: Any) -> int:
+        """The same, for a value unlike those before."""
+        found = kind_id(self.gate, self.key, type_id(value))
+        if value.__class__ is np.ndarray:
+            self.kinds[value.shape, value.dtype] = found
+        elif value.__class__ in _OF_ONE_TYPE:
+            self.kinds[value.__class__] = found
+        return found
+
+
+_OF_ONE_TYPE = {*WEAK, np.float64, np.float32}  # classes whose values all have the same type
+_STEPS: dict[tuple[int, str], Step] = {}
+
+
+def step_of(gate: Gate, attrs: Mapping[str, Any] = {}) -> Step:  # only read
+    """The one step of a gate with these settings."""
+    key = (gate.id, repr(attrs) if attrs else "")  # repr tells True from 1, 0.0 from -0.0
+    found = _STEPS.get(key)
+    if found is None:
+        found = _STEPS[key] = Step(gate, dict(attrs))
+    return found
+
+
+AS_INPUT, AS_CONSTANT = step_of(INPUT), step_of(CONSTANT)
+
+
+class _Shaped:
+    """Stands for an operand of which a bind may ask the shape, and no more."""
+
+    __slots__ = ("shape",)
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+
+@lru_cache(maxsize=1024, typed=True)
+def meant(gate: Gate, shape: tuple[int, ...], *args: Any, **kwargs: Any) -> Step | None:
+    """The step that NumPy's other arguments make of a gate of one input, of this shape.
+
+    None where they make more of it than its settings.
+    """
+    operand = _Shaped(shape)
+    try:
+        bound = gate.bind(operand, *args, **kwargs)  # type: ignore[misc]  # it has one
+    except AttributeError:
+        return None
+    gate, operands, attrs = bound if len(bound) == 3 else (gate, *bound)
+    return step_of(gate, attrs) if len(operands) == 1 and operands[0] is operand else None
