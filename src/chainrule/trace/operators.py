@@ -102,7 +102,8 @@ def _unary(gate: Gate) -> Callable[[Any], Any]:
     step = step_of(gate)
 
     def operate(self: Traced) -> Any:
-        if self.value.__class__ is np.ndarray:
+        cls = self.value.__class__
+        if cls is np.ndarray or cls is np.float64:
             return stage_of_one(self, step, step.run, caller)
         return stage(self.trace, step, (self,), caller)
 

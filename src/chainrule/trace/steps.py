@@ -61,7 +61,7 @@ def step_of(gate: Gate, attrs: Mapping[str, Any] = {}) -> Step:  # only read
 AS_INPUT, AS_CONSTANT = step_of(INPUT), step_of(CONSTANT)
 
 
-class _Shaped:
+class Shaped:
     """Stands for an operand of which a bind may ask the shape, and no more."""
 
     __slots__ = ("shape",)
@@ -76,7 +76,7 @@ def meant(gate: Gate, shape: tuple[int, ...], *args: Any, **kwargs: Any) -> Step
 
     None where they make more of it than its settings.
     """
-    operand = _Shaped(shape)
+    operand = Shaped(shape)
     try:
         bound = gate.bind(operand, *args, **kwargs)  # type: ignore[misc]  # it has one
     except AttributeError:

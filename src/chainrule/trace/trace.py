@@ -89,7 +89,9 @@ class Trace:
         """A new input holding a value; its wire."""
         if self.copies and isinstance(value, np.ndarray):
             value = value.copy()
-        wire = self._leaf(AS_INPUT.kind(value), value)
+        wire = len(self.values)
+        self.values.append(value)
+        self.log += (AS_INPUT.kind(value), NOTHING, NOTHING)
         self.inputs.append(wire)
         if name is not None:
             self.names[wire] = (name,)
@@ -100,12 +102,9 @@ class Trace:
         if self.copies and isinstance(value, np.ndarray):
             self.captured[len(self.values)] = value
             value = value.copy()
-        return self._leaf(AS_CONSTANT.kind(value), value)
-
-    def _leaf(self, kind: int, value: Any) -> int:
         wire = len(self.values)
         self.values.append(value)
-        self.log += (kind, *LEAF)
+        self.log += (AS_CONSTANT.kind(value), NOTHING, NOTHING)
         return wire
 
     def record(self, kind: int, operands: Sequence[int], value: Any, find: Find) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.circuit.record import BY_METHOD, BY_NAME, BY_OPERATOR, BY_SCIPY, Gate
+from chainrule.circuit.record import BY_METHOD, BY_NAME, BY_SCIPY, Gate
 from chainrule.circuit.types import TYPES, WEAK, Type, is_number, type_id
 from chainrule.errors import OutputError, ShapeError, UnsupportedError
 from chainrule.gates.handle import Carrier
@@ -24,8 +24,9 @@ _new = object.__new__
 
 
 class _Later:
-    """What the modules `write`, `make` and `numpys` add; they need this one themselves."""
+    """What the modules `items`, `write`, `make` and `numpys` add; they need this one themselves."""
 
+    item: Callable[..., Any]  # x[key]
     write: Callable[..., None]  # x[key] = v
     assign: Callable[..., "Traced"]  # x += v
     share: Callable[..., None]  # a new value may be a view
@@ -126,11 +127,10 @@ class Traced(Carrier):
         return self.shape[0]
 
     def __iter__(self) -> Any:
-
-        return iter([call(BY_OPERATOR["getitem"], user_frame, self, i) for i in range(len(self))])
+        return iter([self[i] for i in range(len(self))])
 
     def __getitem__(self, key: Any) -> Any:
-        return call(BY_OPERATOR["getitem"], user_frame, self, key)
+        return later.item(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         later.write(self, key, value, user_frame)
@@ -202,8 +202,10 @@ def youngest(operands: Sequence[Any]) -> Trace:
     """The trace that records: of all operands' traces the one born last."""
     found: Trace | None = None
     for x in operands:
-        if isinstance(x, Traced) and (found is None or x.trace.birth > found.birth):
-            found = x.trace
+        if isinstance(x, Traced):
+            trace = x.trace
+            if found is None or (trace is not found and trace.birth > found.birth):
+                found = trace
     if found is None:
         raise cannot("a traced value was passed inside a list", "pass it as the argument itself")
     return found
@@ -231,13 +233,14 @@ def stage(
             values.append(x.value)
         else:
             wires.append(capture(trace, x, gate, find))
-            values.append(trace.values[wires[-1]])
+            values.append(trace.values[-1])
     try:
         if ufunc is not None:
             value = ufunc(*values)
-        else:  # values of an older trace are that trace's to compute, and to record
-            attrs = step.attrs
-            value = gate(*values, **attrs) if trace.is_nested else gate.compute(values, attrs)
+        elif trace.is_nested:  # values of an older trace are that trace's to compute and record
+            value = gate(*values, **step.attrs)
+        else:
+            value = gate.compute(values, step.attrs)
         if value.__class__ is np.ndarray and not value.shape:
             value = value[()]
     except ChainError as error:
