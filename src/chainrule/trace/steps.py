@@ -69,6 +69,13 @@ class Shaped:
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
 
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise _AskedForMore
+
+
+class _AskedForMore(Exception):  # no error: it ends the asking
+    pass
+
 
 @lru_cache(maxsize=1024, typed=True)
 def meant(gate: Gate, shape: tuple[int, ...], *args: Any, **kwargs: Any) -> Step | None:
@@ -79,7 +86,7 @@ def meant(gate: Gate, shape: tuple[int, ...], *args: Any, **kwargs: Any) -> Step
     operand = Shaped(shape)
     try:
         bound = gate.bind(operand, *args, **kwargs)  # type: ignore[misc]  # it has one
-    except AttributeError:
+    except (AttributeError, _AskedForMore):
         return None
     gate, operands, attrs = bound if len(bound) == 3 else (gate, *bound)
     return step_of(gate, attrs) if len(operands) == 1 and operands[0] is operand else None
