@@ -176,7 +176,8 @@ def _mean(x: Any, axis: Axis, keepdims: bool) -> Any:
     """np.mean's own sum and division, without what it asks first."""
     if x.__class__ is not np.ndarray or x.dtype != np.float64 or not x.size:
         return np.mean(x, axis=axis, keepdims=keepdims)
-    return np.add.reduce(x, axis=axis, keepdims=keepdims) / folded(x.shape, axis)
+    total: Any = np.add.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+    return total / folded(x.shape, axis)
 
 
 mean = reduction(
