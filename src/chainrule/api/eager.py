@@ -70,7 +70,10 @@ def value_and_grad(
 
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        chosen = chosen_arguments(argnums, args, kwargs, f)
+        if argnums.__class__ is int and 0 <= argnums < len(args):
+            chosen: Sequence[Key] = (argnums,)  # as most have it
+        else:
+            chosen = chosen_arguments(argnums, args, kwargs, f)
         done = run(f, args, kwargs, chosen, has_aux=has_aux)
         wire = output_wire(done, f)
         value = value_of(done.out, done.trace)

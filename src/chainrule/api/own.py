@@ -30,8 +30,8 @@ def _own(gradient: Any, value: Any, given: set[int]) -> Any:
         if value.__class__ is float:
             return gradient
     elif isinstance(gradient, np.ndarray):
-        if isinstance(value, np.ndarray):  # of a branch not taken it may be made of Python's 0
-            gradient = gradient.astype(value.dtype, copy=False)
+        if isinstance(value, np.ndarray) and gradient.dtype is not value.dtype:
+            gradient = gradient.astype(value.dtype, copy=False)  # of a branch not taken: Python's 0
         if gradient.base is not None or id(gradient) in given or not gradient.flags.writeable:
             gradient = gradient.copy()
         given.add(id(gradient))

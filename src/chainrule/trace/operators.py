@@ -27,7 +27,7 @@ def _binary(
     array."""
     compute = _swapped(gate.evaluate) if reflected else gate.evaluate
     step = step_of(gate)
-    kinds = step.kinds
+    arrays, numbers = step.arrays, step.numbers
     float_kind = kind_id(gate, (), FLOAT)
     constants = {cls: (kind_id(CONSTANT, (), WEAK[cls]), *LEAF) for cls in (float, int)}
 
@@ -54,9 +54,12 @@ def _binary(
         if cls is float:
             kind = float_kind
         elif cls is np.ndarray:
-            kind = kinds.get((value.shape, value.dtype)) or step.new_kind(value)
+            try:
+                kind = arrays[value.dtype][value.shape]
+            except KeyError:
+                kind = step.new_kind(value)
         elif cls is np.float64 or cls is np.float32:
-            kind = kinds.get(cls) or step.new_kind(value)
+            kind = numbers.get(cls) or step.new_kind(value)
         else:  # refused, complex, or a value of an older trace
             return _slow(gate, (other, self) if reflected else (self, other), in_place)
         made = _new(Traced)

@@ -15,33 +15,36 @@ from chainrule.circuit.types import WEAK, type_id
 
 
 class Step:
-    """A gate with its settings; the kinds of its outputs by their shape and dtype."""
+    """A gate with its settings, and the kinds of its outputs.
 
-    __slots__ = ("attrs", "gate", "key", "kinds", "run")
+    arrays: by dtype and then by shape; numbers: by class.
+    """
+
+    __slots__ = ("arrays", "attrs", "gate", "key", "numbers", "run")
 
     def __init__(self, gate: Gate, attrs: Mapping[str, Any]) -> None:
         self.gate = gate
         self.attrs = attrs
         self.key: Attrs = attrs_key(attrs)
-        self.kinds: dict[Any, int] = {}
+        self.arrays: dict[np.dtype[Any], dict[tuple[int, ...], int]] = {}
+        self.numbers: dict[type, int] = {}
         self.run = partial(gate.evaluate, **attrs) if attrs else gate.evaluate  # on NumPy values
 
     def kind(self, value: Any) -> int:
         """The kind of a row that gave this value."""
-        cls = value.__class__
-        if cls is np.ndarray:
-            found = self.kinds.get((value.shape, value.dtype))
-        else:
-            found = self.kinds.get(cls)
-        return self.new_kind(value) if found is None else found
+        try:
+            cls = value.__class__
+            return self.arrays[value.dtype][value.shape] if cls is np.ndarray else self.numbers[cls]
+        except KeyError:
+            return self.new_kind(value)
 
     def new_kind(self, value: Any) -> int:
         """The same, for a value unlike those before."""
         found = kind_id(self.gate, self.key, type_id(value))
         if value.__class__ is np.ndarray:
-            self.kinds[value.shape, value.dtype] = found
+            self.arrays.setdefault(value.dtype, {})[value.shape] = found
         elif value.__class__ in _OF_ONE_TYPE:
-            self.kinds[value.__class__] = found
+            self.numbers[value.__class__] = found
         return found
 
 

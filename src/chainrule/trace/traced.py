@@ -266,15 +266,15 @@ def stage_of_one(x: Traced, step: Step, compute: Callable[[Any], Any], find: Fin
         raise type(error)(f"{error}{where(find)}") from None
     except (ValueError, TypeError) as error:
         raise explained(step.gate, (given,), step.attrs, error, find) from error
-    if value.__class__ is np.ndarray:
-        shape = value.shape
-        if not shape:
-            value = value[()]
-            kind = step.kind(value)
+    try:
+        if value.__class__ is np.ndarray:
+            if not value.shape:
+                value = value[()]
+            kind = step.arrays[value.dtype][value.shape]
         else:
-            kind = step.kinds.get((shape, value.dtype)) or step.new_kind(value)
-    else:
-        kind = step.kinds.get(value.__class__) or step.new_kind(value)
+            kind = step.numbers[value.__class__]
+    except KeyError:
+        kind = step.new_kind(value)
     made = _new(Traced)
     made.trace = trace
     made.wire = len(trace.values)
