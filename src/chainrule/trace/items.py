@@ -20,7 +20,7 @@ def item(x: Traced, key: Any, find: Find = user_frame) -> Any:
     if x.__class__ is not Traced or x.value.__class__ is not np.ndarray:
         return call(INDEX, find, x, key)
     parts = key if key.__class__ is tuple else (key,)
-    basic = _basic(parts)
+    basic = basic_key(parts)
     if basic is not None:
         step = _of_key(x.value.shape, basic)
         return stage_of_one(x, step, step.run, find)
@@ -29,7 +29,7 @@ def item(x: Traced, key: Any, find: Find = user_frame) -> Any:
     return call(INDEX, find, x, key)
 
 
-def _basic(parts: tuple[Any, ...]) -> Key | None:
+def basic_key(parts: tuple[Any, ...]) -> Key | None:
     """A key of Python's own integers, slices of them, None and `...` as settings; else None."""
     found = []
     for part in parts:

@@ -151,13 +151,18 @@ class Trace:
 
     def note_reads(self) -> None:
         """Let the cells know what the rows recorded since last time read."""
-        stop = len(self.values)
-        note_reads([(r, *self.row(r)) for r in range(self.seen, stop)], self.sharing)
+        begin, stop, sharing = self.seen, len(self.values), self.sharing
         self.seen = stop
+        if not sharing:
+            return
+        rows = self.log[len(self.log) - WIDTH * (stop - begin) :]  # packing looks at all before
+        for row, first, second in zip(range(begin, stop), rows[1::WIDTH], rows[2::WIDTH],
+                                      strict=True):
+            if first in sharing or second in sharing or first < NOTHING:  # most rows are neither
+                note_reads(row, *self.row(row), sharing)
 
     def _pack(self) -> None:
-        if self.sharing:
-            self.note_reads()
+        self.note_reads()
         self.packed.append(np.array(self.log, np.int32).reshape(-1, WIDTH))
         self.log.clear()
 

@@ -281,9 +281,12 @@ def stage_of_one(x: Traced, step: Step, compute: Callable[[Any], Any], find: Fin
     made.value = value
     trace.values.append(value)
     log += (kind, x.wire, -1)
-    if step.gate.makes_view and made.shape:
+    if step.gate.makes_view and value.__class__ not in NUMBERS and made.shape:
         later.share(made, x, step.gate, step.attrs)
     return made
+
+
+NUMBERS = frozenset({*WEAK, np.float64, np.float32})
 
 
 ChainError = (ShapeError, UnsupportedError, OutputError)

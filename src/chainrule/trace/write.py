@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from chainrule.circuit.record import BY_NAME, CONSTANT, INPUT, KINDS, Gate, attr
 from chainrule.circuit.types import type_id
 from chainrule.errors import ShapeError, UnsupportedError
 from chainrule.gates.index import bind_write
+from chainrule.gates.keys import Key, python_key
+from chainrule.gates.move import shape_of
 from chainrule.trace.cells import (
     Cell,
     Share,
@@ -22,7 +25,9 @@ from chainrule.trace.cells import (
 )
 from chainrule.trace.fixed import is_fixed
 from chainrule.trace.frames import Find, cannot, where
+from chainrule.trace.items import basic_key
 from chainrule.trace.make import array_of
+from chainrule.trace.steps import Shaped, Step, step_of
 from chainrule.trace.trace import Trace, finished
 from chainrule.trace.traced import (
     Traced,
@@ -102,12 +107,27 @@ def _write(target: Traced, key: Any, v: Any, find: Find) -> None:
     if steps:
         v, key = _in_base(plain(cell.value), view, key, v, find)
     try:
-        gate, operands, attrs = bind_write(base, key, v)
+        step, operands = _meant(base, key, v)
     except ShapeError as error:
         raise ShapeError(f"{error}{where(find)}") from None
     except TypeError as error:
         raise UnsupportedError(f"x[...] = v: {error}{where(find)}") from None
-    _record_write(trace, cell, gate, operands, attrs, find)
+    _record_write(trace, cell, step, operands, find)
+
+
+def _meant(base: Traced, key: Any, v: Any) -> tuple[Step, Sequence[Any]]:
+    """The step that base[key] = v is, and its operands."""
+    basic = basic_key(key if key.__class__ is tuple else (key,))
+    if basic is not None and not shape_of(v):
+        return _of_number(base.shape, basic), (base, v)
+    gate, operands, attrs = bind_write(base, key, v)
+    return step_of(gate, attrs), operands
+
+
+@lru_cache(maxsize=4096)
+def _of_number(shape: tuple[int, ...], key: Key) -> Step:
+    gate, _, attrs = bind_write(Shaped(shape), python_key(key), 0.0)
+    return step_of(gate, attrs)
 
 
 def _is_mask(key: Any, shape: tuple[int, ...]) -> bool:
@@ -116,10 +136,10 @@ def _is_mask(key: Any, shape: tuple[int, ...]) -> bool:
 
 
 def _record_write(
-    trace: Trace, cell: Cell, gate: Gate, operands: Sequence[Any], attrs: Mapping[str, Any],
-    find: Find,
+    trace: Trace, cell: Cell, step: Step, operands: Sequence[Any], find: Find
 ) -> None:
     """One row for a write; the memory changes in place, or a copy of it if it is needed."""
+    gate, attrs = step.gate, step.attrs
     wires = [cell.wire] + [
         x.wire if isinstance(x, Traced) and x.trace is trace else capture(trace, x, gate, find)
         for x in operands[1:]
@@ -129,7 +149,7 @@ def _record_write(
     trace.note_reads()
     before = cell.wire
     try:
-        if any(isinstance(x, Traced) for x in values):
+        if trace.is_nested and any(isinstance(x, Traced) for x in values):
             cell.value, cell.is_own = gate(*values, **attrs), False
         else:
             if not cell.is_own:
@@ -138,8 +158,7 @@ def _record_write(
             cell.is_own = True
     except (ValueError, IndexError, ShapeError) as error:
         raise explained(gate, values, attrs, error, find) from error
-    kind = kind_id(gate, attrs_key(attrs), type_id(cell.value))
-    _new_version(trace, cell, trace.record(kind, wires, cell.value, find), before)
+    _new_version(trace, cell, trace.record(step.kind(cell.value), wires, cell.value, find), before)
 
 
 def _new_version(trace: Trace, cell: Cell, wire: int, before: int) -> None:
@@ -259,7 +278,10 @@ def _refuse_arguments(target: Traced, how: str, find: Find) -> None:
 
 def _refuse_fractions(values: Sequence[Any], find: Find) -> None:
     """Raise where an array of integers would cut what is written to it."""
-    held, written = np.result_type(plain(values[0])), np.result_type(plain(values[1]))
+    first = plain(values[0])
+    if first.__class__ is np.ndarray and first.dtype.kind == "f":
+        return
+    held, written = np.result_type(first), np.result_type(plain(values[1]))
     if held.kind in "iub" and written.kind == "f":
         raise UnsupportedError(
             f"{written} numbers were written to an array of {held}, which would cut off their "
