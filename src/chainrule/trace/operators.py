@@ -71,7 +71,7 @@ def _binary(
             log += (kind, wire, self.wire)
         else:
             log += (kind, self.wire, wire)
-        if in_place and cls is np.ndarray:
+        if in_place and kind is not float_kind and cls is np.ndarray:  # floats the soonest
             return later.assign(self, made, caller)
         return made
 
