@@ -8,9 +8,10 @@ import numpy as np
 from chainrule.circuit.record import BY_OPERATOR
 from chainrule.gates.index import indexing, is_places
 from chainrule.gates.keys import Key, names_of_indices, python_key
-from chainrule.trace.frames import Find, user_frame
+from chainrule.trace.frames import Find, user_frame, where
 from chainrule.trace.steps import Shaped, Step, step_of
-from chainrule.trace.traced import Traced, call, later, stage, stage_of_one
+from chainrule.trace.trace import finished
+from chainrule.trace.traced import Traced, call, later, stage, stage_of_one, traced
 
 INDEX = BY_OPERATOR["getitem"]
 
@@ -25,8 +26,21 @@ def item(x: Traced, key: Any, find: Find = user_frame) -> Any:
         step = _of_key(x.value.shape, basic)
         return stage_of_one(x, step, step.run, find)
     if all(map(is_places, parts)):
-        return stage(x.trace, _at_places(len(parts)), (x, *parts), find)
+        return _picked(x, parts, find)
     return call(INDEX, find, x, key)
+
+
+def _picked(x: Traced, places: tuple[Any, ...], find: Find) -> Traced:
+    """x at index arrays that are the whole key: a stage with them as constants."""
+    trace, step = x.trace, _at_places(len(places))
+    if not trace.is_open:
+        raise finished(where(find))
+    wires = [x.wire, *map(trace.constant, places)]
+    try:
+        value = x.value[places]
+    except IndexError:  # which the gate tells in its own words
+        return stage(trace, step, (x, *places), find)
+    return traced(trace, trace.record(step.kind(value), wires, value, find), value)
 
 
 def basic_key(parts: tuple[Any, ...]) -> Key | None:

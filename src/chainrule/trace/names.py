@@ -8,7 +8,7 @@ from types import CodeType
 import numpy as np
 
 from chainrule.circuit.circuit import NOTHING, Circuit, Decision, Origin
-from chainrule.circuit.record import KINDS
+from chainrule.circuit.record import BY_NAME, GATES, KINDS, Gate
 from chainrule.trace.calls import Call
 from chainrule.trace.checkpoint import PASSES_ON
 from chainrule.trace.places import Destination, destination, returned_names, span
@@ -24,10 +24,6 @@ DEEPEST = 32  # calls within calls that an origin keeps; recursion may go on for
 def is_library(code: CodeType) -> bool:
     """True for code of this package and of NumPy: never a place the user wrote."""
     return code.co_filename.startswith(_LIBRARIES)
-
-
-# builtins that pick by asking: the gate to write instead, and what they ask
-INSTEAD = {"max": ("np.maximum", "greater"), "min": ("np.minimum", "less")}
 
 
 def with_names(circuit: Circuit, trace: Trace) -> Circuit:
@@ -70,22 +66,23 @@ def decisions(trace: Trace) -> tuple[Decision, ...]:
     for wire, outcome, code, lasti in trace.decisions:
         call = _called_function(code, lasti) if wire in asked else ""
         line = span(code, lasti).line
-        if call in INSTEAD:
-            instead, asks = INSTEAD[call]
-            taken = _picked(trace.rows()[wire].tolist(), asks, outcome)
+        gate = next((g for g in GATES if g.builtin and g.builtin[0] == call), None)
+        if gate is not None and gate.builtin is not None:
+            taken = _picked(trace.rows()[wire].tolist(), BY_NAME[gate.builtin[1]], outcome)
+            instead = f"np.{gate.numpy[0].__name__}"
             found.append(Decision(wire, outcome, line, call, taken, instead))
         else:
             found.append(Decision(wire, outcome, line))
     return tuple(found)
 
 
-def _picked(row: Sequence[int], asks: str, outcome: bool) -> int:
+def _picked(row: Sequence[int], asks: Gate, outcome: bool) -> int:
     """What a builtin keeps: it asks whether a new value beats the best one so far.
 
     Where the new one is a plain number, Python asks the best one, the other way round.
     """
     kind, first, second, *_ = row
-    new, best = (first, second) if KINDS[kind].gate.name == asks else (second, first)
+    new, best = (first, second) if KINDS[kind].gate is asks else (second, first)
     return new if outcome else best
 
 

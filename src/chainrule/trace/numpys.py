@@ -10,22 +10,28 @@ from chainrule.errors import ShapeError, UnsupportedError
 from chainrule.gates.composed import COMPOSED
 from chainrule.trace.fixed import fixed_value, is_fixed
 from chainrule.trace.frames import user_frame, where
+from chainrule.trace.operators import binary
 from chainrule.trace.steps import Step, step_of
 from chainrule.trace.traced import Traced, call, later, stage, stage_of_one, youngest
 
-_UFUNCS: dict[Any, Step] = {}  # those with the bits of their gate, once they were called
+# ufuncs with the bits of their gate, once they were called: of one operand the step; of two what
+# they do where the first one is traced, and where only the second one is
+_ONE: dict[Any, Step] = {}
+_TWO: dict[Any, tuple[Callable[..., Any], Callable[..., Any]]] = {}
 
 
 def array_ufunc(
     self: Traced, ufunc: np.ufunc, method: str, *inputs: Any, **settings: Any
 ) -> Any:
     """What NumPy calls for a ufunc of a traced value."""
-    step = _UFUNCS.get(ufunc)
-    if step is None or settings or method != "__call__":
-        return _new_ufunc(ufunc, method, inputs, settings)
-    if len(inputs) == 1:
-        return stage_of_one(self, step, ufunc, user_frame)
-    return stage(youngest(inputs), step, inputs, user_frame, ufunc)
+    if not settings and method == "__call__":
+        if ufunc in _ONE:
+            return stage_of_one(self, _ONE[ufunc], ufunc, user_frame)
+        if ufunc in _TWO:
+            x, y = inputs
+            direct, reflected = _TWO[ufunc]
+            return direct(x, y) if isinstance(x, Traced) else reflected(y, x)
+    return _new_ufunc(ufunc, method, inputs, settings)
 
 
 def _new_ufunc(
@@ -42,7 +48,10 @@ def _new_ufunc(
     step = step_of(gate)
     if ufunc not in gate.numpy:  # SciPy's bits may differ from the gate's
         return stage(youngest(inputs), step, inputs, user_frame)
-    _UFUNCS[ufunc] = step
+    if len(inputs) == 1:
+        _ONE[ufunc] = step
+    elif len(inputs) == 2:
+        _TWO[ufunc] = binary(gate, ufunc=ufunc), binary(gate, ufunc=ufunc, reflected=True)
     return stage(youngest(inputs), step, inputs, user_frame, ufunc)
 
 

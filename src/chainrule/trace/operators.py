@@ -12,20 +12,33 @@ import numpy as np
 from chainrule.circuit.record import BY_NAME, CONSTANT, Gate, kind_id
 from chainrule.circuit.types import FLOAT, WEAK, is_number
 from chainrule.gates.handle import BINARY, COMPARE, UNARY
-from chainrule.trace.frames import caller
+from chainrule.trace.frames import caller, user_frame
 from chainrule.trace.steps import step_of
 from chainrule.trace.trace import LEAF
-from chainrule.trace.traced import EXACT, Traced, later, stage, stage_of_one, youngest
+from chainrule.trace.traced import (
+    EXACT,
+    Traced,
+    is_whole,
+    later,
+    stage,
+    stage_of_one,
+    youngest,
+)
 
 _new = object.__new__
 
 
-def _binary(
-    gate: Gate, *, reflected: bool = False, in_place: bool = False
+def binary(
+    gate: Gate, *, reflected: bool = False, in_place: bool = False, ufunc: np.ufunc | None = None
 ) -> Callable[[Any, Any], Any]:
-    """An operator method. in_place: of y += x, which is y = y + x for numbers and writes to an
-    array."""
-    compute = _swapped(gate.evaluate) if reflected else gate.evaluate
+    """A method of two operands: an operator, or what a ufunc does.
+
+    reflected: the traced value is the second operand. in_place: y += x, which is y = y + x for
+    numbers and writes to an array.
+    """
+    evaluate: Any = ufunc or gate.evaluate
+    compute = _swapped(evaluate) if reflected else evaluate
+    find = user_frame if ufunc else caller
     step = step_of(gate)
     arrays, numbers = step.arrays, step.numbers
     float_kind = kind_id(gate, (), FLOAT)
@@ -35,7 +48,7 @@ def _binary(
         trace = self.trace
         log = trace.log
         if len(log) > trace.limit:
-            trace.attend(caller)
+            trace.attend(find)
         values = trace.values
         cls = other.__class__
         if cls is Traced and other.trace is trace:
@@ -44,8 +57,11 @@ def _binary(
             wire, theirs = len(values), other
             values.append(other)
             log += constants[cls]
+        elif cls is np.ndarray and is_whole(other):
+            wire = trace.constant(other)
+            theirs = values[wire]
         else:
-            return _slow(gate, (other, self) if reflected else (self, other), in_place)
+            return slow(self, other)
         try:
             value = compute(self.value, theirs)
         except (ArithmeticError, ValueError):
@@ -61,7 +77,7 @@ def _binary(
         elif cls is np.float64 or cls is np.float32:
             kind = numbers.get(cls) or step.new_kind(value)
         else:  # refused, complex, or a value of an older trace
-            return _slow(gate, (other, self) if reflected else (self, other), in_place)
+            return slow(self, other)
         made = _new(Traced)
         made.trace = trace
         made.wire = len(values)
@@ -75,18 +91,21 @@ def _binary(
             return later.assign(self, made, caller)
         return made
 
+    def slow(self: Traced, other: Any) -> Any:
+        operands = (other, self) if reflected else (self, other)
+        may_be_theirs = not all(
+            isinstance(x, Traced | list | tuple) or is_number(x) for x in operands
+        )
+        if ufunc is None and may_be_theirs:
+            return NotImplemented
+        made = stage(youngest(operands), step, operands, find, ufunc)
+        return later.assign(self, made, find) if in_place else made
+
     return operate
 
 
 def _swapped(compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda x, y: compute(y, x)
-
-
-def _slow(gate: Gate, operands: tuple[Any, Any], in_place: bool) -> Any:
-    if not all(isinstance(x, Traced | list | tuple) or is_number(x) for x in operands):
-        return NotImplemented
-    made = stage(youngest(operands), step_of(gate), operands, caller)
-    return later.assign(operands[0], made, caller) if in_place else made
 
 
 def _compare(gate: Gate) -> Callable[[Any, Any], Any]:
@@ -115,9 +134,9 @@ def _unary(gate: Gate) -> Callable[[Any], Any]:
 
 def _install() -> None:
     for python, name in BINARY.items():
-        setattr(Traced, f"__{python}__", _binary(BY_NAME[name]))
-        setattr(Traced, f"__i{python}__", _binary(BY_NAME[name], in_place=True))
-        setattr(Traced, f"__r{python}__", _binary(BY_NAME[name], reflected=True))
+        setattr(Traced, f"__{python}__", binary(BY_NAME[name]))
+        setattr(Traced, f"__i{python}__", binary(BY_NAME[name], in_place=True))
+        setattr(Traced, f"__r{python}__", binary(BY_NAME[name], reflected=True))
     for python, name in COMPARE.items():
         setattr(Traced, f"__{python}__", _compare(BY_NAME[name]))
     for python, name in UNARY.items():

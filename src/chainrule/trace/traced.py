@@ -309,7 +309,7 @@ def capture(trace: Trace, value: Any, gate: Gate, find: Find) -> int:
     """A constant for a value from outside the trace."""
     cls = value.__class__
     if cls is float or (cls is int and -EXACT <= value <= EXACT) or (
-        cls is np.ndarray and value.shape and value.dtype.kind in "fiub"
+        cls is np.ndarray and is_whole(value)
     ):
         return trace.constant(value)  # as it stands; what is below gives the same, later
     if isinstance(value, Traced):
@@ -327,6 +327,11 @@ def capture(trace: Trace, value: Any, gate: Gate, find: Find) -> int:
     elif isinstance(value, np.ndarray) and not value.shape:
         value = value[()]
     return trace.constant(value)
+
+
+def is_whole(array: Any) -> bool:
+    """True for an array that a wire carries as it stands."""
+    return array.shape != () and array.dtype.kind in "fiub"
 
 
 EXACT = 2**53  # integers up to here are floats without rounding
