@@ -100,7 +100,7 @@ def _compose(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[
     except (TypeError, ShapeError) as error:
         if where(user_frame) in str(error):
             raise
-        raised = ShapeError if isinstance(error, ShapeError) else UnsupportedError
+        raised = type(error) if isinstance(error, ShapeError) else UnsupportedError
         raise raised(f"np.{function.__name__}: {error}{where(user_frame)}") from None
     if given and isinstance(found, Traced):
         for row in range(before, found.wire):  # only the last stage has the variable's name

@@ -179,7 +179,7 @@ def call(gate: Gate, find: Find, *args: Any, **kwargs: Any) -> Any:
             bound = gate.bind(*args, **kwargs)  # (operands, attrs), or another gate before them
             gate, operands, attrs = bound if len(bound) == 3 else (gate, *bound)
         except ShapeError as error:
-            raise ShapeError(f"{error}{where(find)}") from None
+            raise type(error)(f"{error}{where(find)}") from None
         except TypeError as error:
             raise UnsupportedError(f"{gate.name}: {error}{where(find)}") from None
     return record(youngest(operands), gate, operands, attrs, find)
@@ -299,7 +299,7 @@ def explained(
     try:
         gate.infer([TYPES[type_id(x)] for x in values], **attrs)
     except ShapeError as ours:
-        return ShapeError(f"{ours}{where(find)}")
+        return type(ours)(f"{ours}{where(find)}")
     except UnsupportedError:
         pass  # the error at hand says more
     return UnsupportedError(f"{gate.name}: {error}{where(find)}")

@@ -109,7 +109,7 @@ def _write(target: Traced, key: Any, v: Any, find: Find) -> None:
     try:
         step, operands = _meant(base, key, v)
     except ShapeError as error:
-        raise ShapeError(f"{error}{where(find)}") from None
+        raise type(error)(f"{error}{where(find)}") from None
     except TypeError as error:
         raise UnsupportedError(f"x[...] = v: {error}{where(find)}") from None
     _record_write(trace, cell, step, operands, find)
