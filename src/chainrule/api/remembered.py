@@ -16,9 +16,9 @@ from chainrule.api.own import delivered
 from chainrule.api.run import Run
 from chainrule.circuit.circuit import Circuit, Group
 from chainrule.trace.trace import Trace
-from chainrule.transform.backward import backpropagate_numbers
 from chainrule.transform.grouping import find_groups
 from chainrule.transform.groups import as_gates, joined, marked_groups
+from chainrule.transform.numbers import backpropagate_numbers
 from chainrule.transform.recompute import all_values
 
 LARGEST = 10_000  # rows; above, a backward program is not worth compiling
