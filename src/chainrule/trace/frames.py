@@ -20,7 +20,7 @@ _TRACE = __name__.rpartition(".")[0]
 
 def caller() -> FrameType:
     """The nearest frame outside of what records."""
-    start = _frame(1)
+    start = _frame(3)  # who asks, and who calls that, are of what records
     found: FrameType | None = start
     while found is not None and _module(found).startswith(_TRACE):
         found = found.f_back

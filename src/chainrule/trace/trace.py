@@ -129,8 +129,9 @@ class Trace:
             raise finished(where(find))
         if len(self.log) > CHUNK:
             self._pack()
-        if self.calls is not None:
-            self.calls.note(len(self.values), find())
+        calls = self.calls
+        if calls is not None:
+            calls.note(len(self.values), find())
 
     def row(self, wire: int) -> tuple[int, Sequence[int]]:
         """Kind and operands of a row."""
