@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.circuit.record import differentiable_gates
-from chainrule.transform.backward import called
+from chainrule.transform.fit import called
 from scripts.random_circuits import made
 
 choice = st.integers(0, 10**6)

@@ -18,7 +18,7 @@ import chainrule as cr
 from chainrule.api.eager import forget
 from chainrule.gates import move, reduce
 from chainrule.gates.choose import logical_and
-from chainrule.transform import backward, masks
+from chainrule.transform import backward, fit, masks
 from chainrule.transform.masks import Mask
 
 
@@ -49,10 +49,12 @@ class EngineMutant:
 
 def _keeping(first: bool) -> Callable[[Any], Any]:
     def wrong(send: Any) -> Any:
-        def keep(gradients: Any, wire: int, position: int, term: Any, observer: Any) -> None:
+        def keep(
+            gradients: Any, owned: Any, wire: int, position: int, term: Any, observer: Any
+        ) -> None:
             old = gradients[wire]
             gradients[wire] = None
-            send(gradients, wire, position, term, observer)
+            send(gradients, owned, wire, position, term, observer)
             if old is not None and first:
                 gradients[wire] = old
 
@@ -103,18 +105,18 @@ def _all_of_copies(any_of: Any) -> Any:
 
 ENGINE = [
     EngineMutant("the output gradient forgotten", backward, "chain",
-                 lambda chain: lambda partial, dout, one: backward.called(partial)),
+                 lambda chain: lambda partial, dout, one: fit.called(partial)),
     EngineMutant("-1 taken for 1", backward, "chain",
                  lambda chain: lambda partial, dout, one: chain(
-                     abs(p) if isinstance(p := backward.called(partial), int) else p, dout, one)),
-    EngineMutant("the first term kept", backward, "_send", _keeping(first=True)),
-    EngineMutant("the last term kept", backward, "_send", _keeping(first=False)),
-    EngineMutant("the copies averaged", backward, "_sum_to", _first_copy),
-    EngineMutant("one copy taken", backward, "_sum_to",
+                     abs(p) if isinstance(p := fit.called(partial), int) else p, dout, one)),
+    EngineMutant("the first term kept", backward, "send", _keeping(first=True)),
+    EngineMutant("the last term kept", backward, "send", _keeping(first=False)),
+    EngineMutant("the copies averaged", fit, "_sum_to", _first_copy),
+    EngineMutant("one copy taken", fit, "_sum_to",
                  lambda sum_to: lambda term, shape, target: move.reshape(
                      reduce.max_(term, axis=None, keepdims=False) if not target
                      else sum_to(term, shape, target) * 0 + 1, shape=target)),
-    EngineMutant("the dtype left as it is", backward, "_dtype", lambda dtype: lambda term: None),
+    EngineMutant("the dtype left as it is", fit, "_dtype", lambda dtype: lambda term: None),
     EngineMutant("the mask ignored", backward, "select",
                  lambda select: lambda kind, live, term: term),
     EngineMutant("the mask turned round", backward, "select",
@@ -129,7 +131,8 @@ ENGINE = [
     EngineMutant("`and` for `or`", backward, "note_mask", _and_at_forks),
     EngineMutant("the first mask kept at a fork", backward, "note_mask", _first_mask_stays),
     EngineMutant("the mask lost over a broadcast", backward, "fit_mask",
-                 lambda fit: lambda mask, out, target: mask if out.shape == target.shape else None),
+                 lambda fit_mask: lambda mask, out, target: (
+                     mask if out.shape == target.shape else None)),
     EngineMutant("alive where all copies are", masks, "_any_of", _all_of_copies),
 ]
 

@@ -23,7 +23,7 @@ from chainrule.circuit.record import Gate
 from chainrule.circuit.types import TYPES, Type, type_id
 from chainrule.gates.choose import logical_and, logical_not, logical_or
 from chainrule.gates.handle import Handle
-from chainrule.transform.backward import called
+from chainrule.transform.fit import called
 from chainrule.transform.forward import _transposed_rule
 
 Rule = Callable[..., Any]

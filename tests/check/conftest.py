@@ -16,7 +16,8 @@ from chainrule.circuit.record import KINDS, Gate
 from chainrule.trace.names import with_names
 from chainrule.trace.trace import Trace
 from chainrule.trace.traced import traced
-from chainrule.transform.backward import called, with_backward
+from chainrule.transform.backward import with_backward
+from chainrule.transform.fit import called
 from chainrule.transform.grouping import with_groups
 
 

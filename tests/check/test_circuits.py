@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chainrule.backends.stepwise import run
 from chainrule.check.circuits import check_gradients, fork_terms
 from chainrule.check.differences import central
-from chainrule.transform.backward import local_gradients
+from chainrule.transform.numbers import local_gradients
 
 
 def c1(x, y, z):

@@ -201,3 +201,20 @@ def test_what_aux_keeps_is_not_the_gradient():
         gradient, y = cr.grad(f, has_aux=True)(np.zeros(2))
         gradient += 1
         assert y.tolist() == [1.0, 1.0]
+
+
+def test_true_is_no_place_also_where_one_was_seen_before():
+    x = np.arange(6.0).reshape(2, 3)
+    assert cr.grad(lambda x: x[1, 1])(x)[1, 1] == 1
+    with pytest.raises(UnsupportedError, match="True and False are not places"):
+        cr.grad(lambda x: x[1, True])(x)
+
+
+def test_settings_are_known_again_by_shape_and_by_kind():
+    x = np.arange(6.0).reshape(2, 3)
+    for axis, wanted in ((1, [0, 3]), (-1, [0, 3]), (0, [0, 1, 2]), (-2, [0, 1, 2])):
+        for _ in range(2):
+            y = cr.circuit(lambda x, a=axis: np.max(-x, axis=a) * 1.0)
+            assert (-y(x, output_grad=np.ones(len(wanted))).value).tolist() == wanted
+    with pytest.raises(ShapeError, match="out of range"):
+        cr.grad(lambda x: np.sum(x, axis=2))(x)

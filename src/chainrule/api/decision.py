@@ -9,8 +9,10 @@ import numpy as np
 from chainrule.errors import TraceError
 from chainrule.gates.elementwise import not_equal
 from chainrule.gates.reduce import all_, any_
+from chainrule.trace.cells import plain as plain_number
+from chainrule.trace.frames import where_in
 from chainrule.trace.places import span
-from chainrule.trace.traced import Traced, plain_number, where_in
+from chainrule.trace.traced import Traced
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.api.eager import (
-    ArgNums,
-    Key,
-    Run,
-    as_output_gradient,
-    chosen_arguments,
-    grad,
-    output_wire,
-    pull,
-    run,
-    value_of,
-    values_of,
-    zero_like,
-)
+from chainrule.api.eager import ArgNums, as_output_gradient, chosen_arguments, grad
 from chainrule.api.inputs import Lifted, is_leaf
+from chainrule.api.own import zero_like
+from chainrule.api.remembered import pull, values_of
+from chainrule.api.run import Key, Run, output_wire, run, value_of
 from chainrule.errors import InputError, ShapeError
 from chainrule.gates import move
 from chainrule.trace.traced import Traced

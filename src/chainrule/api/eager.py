@@ -1,297 +1,24 @@
 """Gradients of plain functions, at once.
 
-The function runs on traced values, which computes its value while the trace records. A structure
-seen for the first time is differentiated by running the gates' rules on the values; seen again, its
-printed backward program is compiled once and kept. Both give the same bits.
+The function runs on traced values, which computes its value while the trace records; what is
+remembered of its structure gives the gradient.
 """
 
-from array import array
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
-from functools import partial, wraps
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from chainrule.api.inputs import Lifted, lift, parameter_names
-from chainrule.circuit.circuit import Circuit, Group
-from chainrule.circuit.types import FLOAT, WEAK, type_id
+from chainrule.api.inputs import parameter_names
+from chainrule.api.remembered import forget as forget
+from chainrule.api.remembered import pull
+from chainrule.api.run import Key, name_of, output_wire, run, value_of
+from chainrule.circuit.types import FLOAT, type_id
 from chainrule.errors import InputError, OutputError, ShapeError
-from chainrule.trace.trace import Trace, retell
 from chainrule.trace.traced import Traced
-from chainrule.transform.backward import backpropagate_numbers
-from chainrule.transform.grouping import find_groups
-from chainrule.transform.groups import as_gates, joined, marked_groups
-from chainrule.transform.recompute import all_values
 
-LARGEST = 10_000  # rows; above, a backward program is not worth compiling
-KEPT = 2_000_000  # integers in the structures remembered, all together
-
-Key = int | str  # the position of an argument, or its name
 ArgNums = Key | Sequence[Key]
-Program = Callable[[Sequence[Any], Any], tuple[Any, ...]]
-
-
-@dataclass(eq=False, repr=False, match_args=False)
-class Known:
-    """What is remembered of one structure: its groups, its literals, in time its program."""
-
-    groups: tuple[Group, ...]
-    literal_rows: list[int]
-    literals: bytes
-    is_plain: bool  # nothing but Python floats: no NumPy warnings to silence
-    varying: set[int] = field(default_factory=set)
-    program: Program | None = None
-
-
-_known: OrderedDict[tuple[Any, ...], Known] = OrderedDict()
-
-
-@dataclass(frozen=True, eq=False, repr=False, match_args=False)
-class Run:
-    """One call of a function on traced values."""
-
-    trace: Trace
-    lifted: tuple[Lifted, ...]
-    out: Any
-    aux: Any = None
-
-
-def run(
-    f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], chosen: Sequence[Key], *,
-    has_aux: bool = False, copies: bool = False,
-) -> Run:
-    """Call f with the chosen arguments traced."""
-    if not callable(f):
-        raise InputError(f"a gradient is of a function, and {f!r:.60} is none")
-    trace = Trace(copies=copies)
-    given: dict[Key, Any] = dict(enumerate(args))
-    given.update(kwargs.items())
-    lifted = []
-    for key in chosen:
-        lifted.append(lift(trace, given[key], partial(_parameter, f, len(args), key)))
-        given[key] = lifted[-1].value
-    try:
-        out = f(*(given[n] for n in range(len(args))), **{k: given[k] for k in kwargs})
-    except ValueError as error:
-        retell(error)
-    finally:
-        trace.close()
-    aux = None
-    if has_aux:
-        if not (isinstance(out, tuple) and len(out) == 2):
-            raise OutputError(
-                f"has_aux=True: {_name(f)} must return (value, aux), "
-                f"but it returned {_described(out)}"
-            )
-        out, aux = out[0], _plain(out[1], trace)
-    return Run(trace, tuple(lifted), out, aux)
-
-
-def _parameter(f: Callable[..., Any], count: int, key: Key) -> str:
-    return key if isinstance(key, str) else parameter_names(f, count)[key]
-
-
-def _plain(aux: Any, trace: Trace) -> Any:
-    """Auxiliary results with this trace's values as the numbers they hold."""
-    def value(x: Any) -> Any:
-        return x.value if isinstance(x, Traced) and x.trace is trace else x
-
-    if isinstance(aux, Traced):
-        return value(aux)
-    import optree
-
-    return optree.tree_map(value, aux, none_is_leaf=True)
-
-
-def _name(f: Callable[..., Any]) -> str:
-    return getattr(f, "__name__", type(f).__name__)
-
-
-def output_wire(run: Run, f: Callable[..., Any]) -> int | None:
-    """The wire of the output, None when it does not depend on the inputs; checked to be one."""
-    out = run.out
-    if isinstance(out, Traced):
-        return out.wire if out.trace is run.trace else None
-    if out.__class__ in WEAK or isinstance(out, np.ndarray | np.generic):
-        return None
-    raise OutputError(
-        f"{_name(f)} returned {_described(out)}: a gradient needs one number or array."
-        + ("\n  Did the function forget to return its result?" if out is None else "")
-        + ("\n  With has_aux=True it may return (value, anything else)."
-           if isinstance(out, tuple) else "")
-    )
-
-
-def _described(out: Any) -> str:
-    if isinstance(out, Traced | np.ndarray):
-        return f"an array of shape {list(out.shape)}" if out.shape else "one number"
-    if isinstance(out, list | tuple):
-        return f"a {type(out).__name__} of {len(out)} items"
-    return "None" if out is None else f"a {type(out).__name__}"
-
-
-def value_of(out: Any, trace: Trace) -> Any:
-    """The plain value of an output."""
-    return out.value if isinstance(out, Traced) and out.trace is trace else out
-
-
-def pull(run: Run, wire: int | None, dout: Any) -> tuple[Any, ...]:
-    """The gradients of every lifted argument, for an output gradient; None: of 1."""
-    trace = run.trace
-    if wire is None or not trace.inputs:
-        found: Sequence[Any] = [None] * len(trace.inputs)
-    elif trace.is_nested or trace.packed or trace.regions or len(trace) > LARGEST:
-        circuit = trace.circuit([wire])
-        values = values_of(circuit, trace)
-        with np.errstate(all="ignore"):
-            found = backpropagate_numbers(
-                circuit, values, wire, dout, trace.inputs, groups_of(circuit, trace)
-            )
-    else:
-        found = _remembered(trace, wire, dout)
-    return _delivered(run, found, dout)
-
-
-def _remembered(trace: Trace, wire: int, dout: Any) -> Sequence[Any]:
-    """Gradients of a structure: by its rules the first time, by its program from then on."""
-    seeded = dout is not None
-    key = (trace.structure(), wire, seeded)
-    known = _known.get(key)
-    values = trace.values
-    if known is None:
-        circuit = trace.circuit([wire])
-        known = _known[key] = _first_seen(circuit, trace)
-        _forget_oldest()
-        return _by_rules(circuit, known, values, dout)
-    rows = known.literal_rows
-    if rows and array("d", [values[r] for r in rows]).tobytes() != known.literals:
-        _vary(known, values, trace, wire)
-    if known.program is None:
-        _known.move_to_end(key)
-        known.program = _program(trace.circuit([wire]), known, seeded)
-    if known.program is None:
-        return _by_rules(trace.circuit([wire]), known, values, dout)
-    try:
-        if known.is_plain:
-            return known.program(values, dout)
-        with np.errstate(all="ignore"):
-            return known.program(values, dout)
-    except (ArithmeticError, ValueError):
-        return _by_rules(trace.circuit([wire]), known, values, dout)
-
-
-def _forget_oldest() -> None:
-    """Keep the memory of structures bounded: the longest unused go first."""
-    while sum(len(key[0]) for key in _known) > KEPT:
-        _known.popitem(last=False)
-
-
-def forget() -> None:
-    """Drop every remembered structure and program."""
-    _known.clear()
-
-
-def values_of(circuit: Circuit, trace: Trace) -> Sequence[Any]:
-    """A trace's values by row; what a checkpointed call let go is worked out again when read.
-
-    An older trace records that again, so there a group with a rule is one stage, which keeps it.
-    """
-    if trace.regions and trace.is_nested and trace.marks:
-        circuit = as_gates(circuit, joined(marked_groups(circuit, trace.marks), ()))
-    return all_values(circuit, trace.values)
-
-
-def groups_of(
-    circuit: Circuit, trace: Trace, varying: Collection[int] = ()
-) -> tuple[Group, ...]:
-    """The groups of a traced circuit: recognised ones, and those its user marked."""
-    found = find_groups(circuit, varying)
-    return joined(marked_groups(circuit, trace.marks), found) if trace.marks else found
-
-
-def _first_seen(circuit: Circuit, trace: Trace) -> Known:
-    values = trace.values
-    rows = [r for r in circuit.constant_rows if circuit.type_of(r).weak]
-    literals = array("d", [values[r] for r in rows]).tobytes()
-    is_plain = all(circuit.type_of(r).weak for r in range(len(circuit)))
-    return Known(groups_of(circuit, trace), rows, literals, is_plain)
-
-
-def _vary(known: Known, values: Sequence[Any], trace: Trace, wire: int) -> None:
-    """Some literals differ from last time: from now on the program reads them at each call."""
-    before = array("d")
-    before.frombytes(known.literals)
-    rows = known.literal_rows
-    now = array("d", [values[r] for r in rows])
-    same = [now[i : i + 1].tobytes() == before[i : i + 1].tobytes() for i in range(len(rows))]
-    known.varying.update(r for r, kept in zip(rows, same, strict=True) if not kept)
-    known.literal_rows = [r for r, kept in zip(rows, same, strict=True) if kept]
-    known.literals = array("d", [values[r] for r in known.literal_rows]).tobytes()
-    known.groups = groups_of(trace.circuit([wire]), trace, known.varying)
-    known.program = None
-
-
-def _by_rules(
-    circuit: Circuit, known: Known, values: Sequence[Any], dout: Any
-) -> Sequence[Any]:
-    with np.errstate(all="ignore"):
-        return backpropagate_numbers(
-            circuit, values, circuit.outputs[0], dout, circuit.inputs, known.groups
-        )
-
-
-def _program(circuit: Circuit, known: Known, seeded: bool) -> Program | None:
-    from chainrule.api.program import compiled  # only gradients taken again need it
-
-    return compiled(circuit.with_(groups=known.groups), seeded, known.varying)
-
-
-def _delivered(run: Run, found: Sequence[Any], dout: Any) -> tuple[Any, ...]:
-    """Gradients in the shape of the arguments, each with memory of its own."""
-    given = {id(dout)}
-    delivered = []
-    values = run.trace.values
-    at = 0
-    for lifted in run.lifted:
-        leaves = []
-        for wire in lifted.wires:
-            leaves.append(_own(found[at], values[wire], given))
-            at += 1
-        delivered.append(lifted.rebuilt(leaves))
-    return tuple(delivered)
-
-
-def _own(gradient: Any, value: Any, given: set[int]) -> Any:
-    """A gradient of its input's dtype that shares memory with nothing the user holds."""
-    if gradient.__class__ is float:
-        if value.__class__ is float:
-            return gradient
-    elif isinstance(gradient, np.ndarray):
-        if isinstance(value, np.ndarray):  # of a branch not taken it may be made of Python's 0
-            gradient = gradient.astype(value.dtype, copy=False)
-        if gradient.base is not None or id(gradient) in given or not gradient.flags.writeable:
-            gradient = gradient.copy()
-        given.add(id(gradient))
-        return gradient
-    elif isinstance(gradient, Traced):
-        return gradient
-    if gradient is None:
-        return zero_like(value)
-    if value.__class__ is float or isinstance(value, Traced):
-        return float(gradient) if gradient.__class__ is int else gradient
-    return np.asarray(gradient, value.dtype)[()]
-
-
-def zero_like(value: Any) -> Any:
-    """The gradient of an input that the output does not depend on."""
-    if value.__class__ is float:
-        return 0.0
-    return np.zeros(value.shape, value.dtype)[()]
-
-
-# ---- the public functions
 
 
 def chosen_arguments(
@@ -319,10 +46,10 @@ def _chosen(
         if key in kwargs:
             return key
         known = ", ".join([*names, *kwargs])
-        raise InputError(f"argnums={key!r}, but {_name(f)} was called with {known or 'nothing'}")
+        raise InputError(f"argnums={key!r}, but {name_of(f)} was called with {known or 'nothing'}")
     if not -count <= key < count:
         raise InputError(
-            f"argnums={key!r}, but {_name(f)} was called with {count} positional "
+            f"argnums={key!r}, but {name_of(f)} was called with {count} positional "
             f"argument{'s' * (count != 1)}"
         )
     return key % count
@@ -343,13 +70,16 @@ def value_and_grad(
 
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        chosen = chosen_arguments(argnums, args, kwargs, f)
+        if argnums.__class__ is int and 0 <= argnums < len(args):
+            chosen: Sequence[Key] = (argnums,)  # as most have it
+        else:
+            chosen = chosen_arguments(argnums, args, kwargs, f)
         done = run(f, args, kwargs, chosen, has_aux=has_aux)
         wire = output_wire(done, f)
         value = value_of(done.out, done.trace)
         if getattr(value, "shape", ()) != ():
             raise OutputError(
-                f"{_name(f)} returned an array of shape {list(value.shape)}: the gradient is of "
+                f"{name_of(f)} returned an array of shape {list(value.shape)}: the gradient is of "
                 f"one number.\n  Return its sum, say, or use vjp(f, ...), which takes the "
                 f"gradient of the output."
             )

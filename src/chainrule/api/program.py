@@ -9,10 +9,13 @@ from chainrule.circuit.circuit import NOTHING, Circuit
 from chainrule.code.definitions import call_of, users_gates
 from chainrule.code.names import RESERVED
 from chainrule.code.tight import tight_backward
+from chainrule.gates import quick
+from chainrule.transform import quicken
 from chainrule.transform.backward import with_backward
+from chainrule.transform.rewrite import rewrite
 from chainrule.transform.simplify import simplify
 
-OWN = re.compile(r"v\d*|dout|backward|" + "|".join(RESERVED))  # names the program itself has
+OWN = re.compile(r"v\d*|dout|backward|quick|" + "|".join(RESERVED))  # names the program itself has
 
 
 def compiled(
@@ -27,10 +30,13 @@ def compiled(
     done = with_backward(circuit, circuit.outputs[0], inputs, gradient_is_input=seeded)
     gradient = done.parts[0].gradient
     outputs = [gradient[w] for w in inputs if gradient[w] != NOTHING]
-    short = simplify(done, outputs=outputs, parts=False, varying=varying)
+    settings: Any = {"parts": False, "varying": varying}
+    short = simplify(done, outputs=outputs, merge=True, **settings)
+    short = rewrite(rewrite(short, quicken.rule, **settings), **settings)
     ends = iter(short.outputs)
     wanted = [next(ends) if gradient[w] != NOTHING else NOTHING for w in inputs]
     functions = {call_of(g): g for g in users_gates(short)}
     if len(functions) < len(users_gates(short)) or any(map(OWN.fullmatch, functions)):
         return None
-    return compile_source(tight_backward(short, wanted, varying), "backward", functions)
+    source = tight_backward(short, wanted, varying)
+    return compile_source(source, "backward", {**functions, "quick": quick})

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.api.eager import Run, as_output_gradient, output_wire
+from chainrule.api.eager import as_output_gradient
 from chainrule.api.inputs import Lifted, as_input, lift, parameter_names
 from chainrule.api.outside import variables_of
+from chainrule.api.run import Run, output_wire
 from chainrule.api.worked import ONE, Worked
 from chainrule.circuit.circuit import Circuit
 from chainrule.code.arguments import Argument

@@ -17,9 +17,11 @@ from chainrule.api.inputs import leaf_name, parameter_names
 from chainrule.circuit.types import is_number
 from chainrule.errors import InputError, OutputError, ShapeError
 from chainrule.gates.batched import moved, spread
+from chainrule.trace.cells import plain as plain_number
+from chainrule.trace.frames import where_in
 from chainrule.trace.names import with_names
 from chainrule.trace.trace import Trace
-from chainrule.trace.traced import Traced, plain_number, traced, where_in
+from chainrule.trace.traced import Traced, traced
 from chainrule.transform.batch import batch
 from chainrule.transform.groups import as_gates, joined, marked_groups
 

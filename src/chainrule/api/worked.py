@@ -27,8 +27,10 @@ from chainrule.code.arguments import Argument
 from chainrule.code.staged import Staged, staged_function, staged_script
 from chainrule.code.wanted import gets_a_line
 from chainrule.errors import InputError
-from chainrule.transform.backward import local_gradients, unit, with_backward
+from chainrule.transform.backward import with_backward
+from chainrule.transform.fit import unit
 from chainrule.transform.grouping import find_groups
+from chainrule.transform.numbers import local_gradients
 from chainrule.transform.simplify import simplify
 from chainrule.views.explain import explain
 from chainrule.views.html import html

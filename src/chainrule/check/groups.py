@@ -13,7 +13,8 @@ from chainrule.check.judge import judge
 from chainrule.check.verdict import Finding, finding
 from chainrule.circuit.circuit import Circuit, Group, Part
 from chainrule.circuit.readings import Readings
-from chainrule.transform.backward import Observer, active_rows, backpropagate
+from chainrule.transform.backward import active_rows, backpropagate
+from chainrule.transform.sums import Observer
 
 
 class _Sent(Observer):

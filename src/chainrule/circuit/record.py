@@ -64,6 +64,8 @@ class Gate:
     makes_view: bool = False  # the output may share memory with an input
     commutes: bool = False
     fold: str = ""  # for a reduction, the gate of two inputs that it applies again and again
+    # the builtin that picks as this gate does, by asking, and the name of the gate it asks by
+    builtin: tuple[str, str] | None = None
     hidden: tuple[str, float] | None = None  # the gate and number this one is short for: x * -1
     words: str = ""  # what its backward pass does to the gradient
     kinks: Callable[..., bool] | None = None  # inputs at which the partial jumps

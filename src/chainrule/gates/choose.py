@@ -43,7 +43,7 @@ def minimum_back(dout: Any, x: Any, y: Any) -> Any:
 minimum = elementwise(
     "minimum", "x y", np.minimum, "np.minimum({x}, {y})", symbol="min",
     scalar=lambda x, y: as_float(y if y < x or y != y else x, x, y),
-    scalar_code="min({x}, {y})", commutes=True,
+    scalar_code="min({x}, {y})", commutes=True, builtin=("min", "less"),
     vjp=lambda dout, x, y, out: (
         lambda: minimum_back(dout, x, y), lambda: minimum_back(dout, y, x),
     ),

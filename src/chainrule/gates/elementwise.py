@@ -178,7 +178,7 @@ def maximum_back(dout: Any, x: Any, y: Any) -> Any:
 maximum = elementwise(
     "maximum", "x y", np.maximum, "np.maximum({x}, {y})", symbol="max",
     scalar=lambda x, y: as_float(y if y > x or y != y else x, x, y),
-    scalar_code="max({x}, {y})", commutes=True,
+    scalar_code="max({x}, {y})", commutes=True, builtin=("max", "greater"),
     vjp=lambda dout, x, y, out: (
         lambda: maximum_back(dout, x, y), lambda: maximum_back(dout, y, x),
     ),

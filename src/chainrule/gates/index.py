@@ -63,7 +63,7 @@ def _index_type(types: Sequence[Type], *, key: Key) -> Type:
 def _bind_index(x: Any, key: Any) -> Bound:
     if getattr(getattr(x, "type", None), "weak", False):
         raise TypeError("a plain number has no parts")
-    if key.__class__ is tuple and key and all(map(_is_places, key)):  # x[rows, columns]: as it is
+    if key.__class__ is tuple and key and all(map(is_places, key)):  # x[rows, columns]: as it is
         return chosen(indexing(len(key)), (x, *key), key=names_of_indices(len(key)))
     items = whole_masks(key if isinstance(key, tuple) else (key,), shape_of(x))
     arrays = [item for item in items if hasattr(item, "shape")]
@@ -76,7 +76,8 @@ def _bind_index(x: Any, key: Any) -> Bound:
     return (x,), {"key": found}
 
 
-def _is_places(item: Any) -> bool:
+def is_places(item: Any) -> bool:
+    """True for an index array that stands in a key as it is."""
     return isinstance(item, np.ndarray) and item.size * item.ndim > 0 and item.dtype.kind in "iu"
 
 

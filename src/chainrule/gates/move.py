@@ -416,6 +416,9 @@ full_like: Gate = gate(
     evaluate=lambda x, value, dtype: np.full_like(x, value, dtype, subok=False),
     infer=lambda types, *, value, dtype: Type(types[0].shape, np.dtype(dtype or types[0].dtype)),
     code=lambda attrs, operands: _filled_text("{x}", "_like", attrs),
+    quick_code=lambda attrs, operands: _filled_text("{x}", "_like", attrs).replace(
+        "np.zeros_like({x})", "quick.zeros_like({x})"
+    ),
     words="gives numbers of its own in the shape of {x}: nothing flows back",
     samples=((np.arange(6.0).reshape(2, 3),),),
     sample_attrs=({"value": 0, "dtype": None}, {"value": 1, "dtype": "bool"},

@@ -140,9 +140,11 @@ def reduction(
             f"{', keepdims=True' * attrs['keepdims']})"
         )
     fold = function if ufunc is None else ufunc.reduce
+    def evaluate(x: Any, **attrs: Any) -> Any:
+        return (fold if x.__class__ is np.ndarray else function)(x, **attrs)
+
     return gate(
-        name, "x", family="reduce",
-        evaluate=lambda x, **attrs: (fold if x.__class__ is np.ndarray else function)(x, **attrs),
+        name, "x", family="reduce", evaluate=fields.pop("evaluate", evaluate),
         code=lambda attrs, operands: f"np.{name}({{x}}{settings_code(attrs)})",
         **{**settings, **fields},
     )
@@ -170,8 +172,16 @@ def _mean_back(dout: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     return spread(dout / max(folded(shape, axis), 1), shape, axis, keepdims)
 
 
+def _mean(x: Any, axis: Axis, keepdims: bool) -> Any:
+    """np.mean's own sum and division, without what it asks first."""
+    if x.__class__ is not np.ndarray or x.dtype != np.float64 or not x.size:
+        return np.mean(x, axis=axis, keepdims=keepdims)
+    total: Any = np.add.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+    return total / folded(x.shape, axis)
+
+
 mean = reduction(
-    "mean", np.mean, infer=averaged,
+    "mean", np.mean, infer=averaged, evaluate=_mean,
     vjp=lambda dout, x, out, axis, keepdims: (lambda: _mean_back(dout, x, axis, keepdims),),
     decompose=lambda x, axis, keepdims: (
         sum_(x, axis=axis, keepdims=keepdims) / folded(shape_of(x), axis)

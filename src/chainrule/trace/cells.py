@@ -63,20 +63,19 @@ def plain(value: Any) -> Any:
 
 
 def note_reads(
-    rows: Sequence[tuple[int, int, Sequence[int]]], sharing: dict[int, Cell]
+    row: int, kind: int, operands: Sequence[int], sharing: dict[int, Cell]
 ) -> None:
-    """Look at rows (row, kind, operands) recorded since: which cells they need as they are now."""
-    for row, kind, operands in rows:
-        for position, wire in enumerate(operands):
-            cell = sharing.get(wire)
-            if cell is None:
-                continue
-            gate = KINDS[kind].gate
-            if position == 0 and gate.makes_view:
-                if KINDS[kind].type.shape:  # a number picked is a copy
-                    sharing[row] = cell
-            elif gate.family not in MOVING or position > (gate.change is not None):
-                cell.is_own = False  # of what is written, too, the shape alone is needed
+    """Look at a row recorded since: which cells it needs as they are now."""
+    gate = KINDS[kind].gate
+    for position, wire in enumerate(operands):
+        cell = sharing.get(wire)
+        if cell is None:
+            continue
+        if position == 0 and gate.makes_view:
+            if KINDS[kind].type.shape:  # a number picked is a copy
+                sharing[row] = cell
+        elif gate.family not in MOVING or position > (gate.change is not None):
+            cell.is_own = False  # of what is written, too, the shape alone is needed
 
 
 # ---- where a view lies in its base

@@ -11,8 +11,9 @@ from functools import wraps
 from typing import Any
 
 from chainrule.errors import InputError
-from chainrule.trace.trace import Trace
-from chainrule.trace.traced import Traced, user_frame, where
+from chainrule.trace.frames import user_frame, where
+from chainrule.trace.trace import Trace, open_traces
+from chainrule.trace.traced import Traced
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -27,15 +28,19 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     if not callable(f):
         raise InputError(
             f"checkpoint takes a function and gives one; it was given {f!r:.60}"
-            f"{where(user_frame(sys._getframe(1)))}\n"
+            f"{where(user_frame)}\n"
             "  Write checkpoint(f)(x), not checkpoint(f(x))."
         )
 
     @wraps(f)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
+        begins = {trace.birth: len(trace) for trace in open_traces()}
         out = f(*args, **kwargs)
         for trace, outputs in _traces(out):
-            trace.end_region(sys._getframe(), outputs)
+            if trace.calls is not None:
+                trace.calls.leave(sys._getframe())
+            if trace.birth in begins:
+                trace.end_region(begins[trace.birth], outputs)
         return out
 
     return checkpointed

@@ -8,10 +8,11 @@ from types import CodeType
 import numpy as np
 
 from chainrule.circuit.circuit import NOTHING, Circuit, Decision, Origin
-from chainrule.circuit.record import KINDS
+from chainrule.circuit.record import BY_NAME, GATES, KINDS, Gate
+from chainrule.trace.calls import Call
 from chainrule.trace.checkpoint import PASSES_ON
 from chainrule.trace.places import Destination, destination, returned_names, span
-from chainrule.trace.trace import Call, Trace
+from chainrule.trace.trace import Trace
 
 _LIBRARIES = (
     str(Path(__file__).parents[1]),
@@ -25,17 +26,13 @@ def is_library(code: CodeType) -> bool:
     return code.co_filename.startswith(_LIBRARIES)
 
 
-# builtins that pick by asking: the gate to write instead, and what they ask
-INSTEAD = {"max": ("np.maximum", "greater"), "min": ("np.minimum", "less")}
-
-
 def with_names(circuit: Circuit, trace: Trace) -> Circuit:
     """The circuit of a trace, its wires named as the user named them, its rows with origins."""
     resolve = _Resolver(trace)
     names = dict(circuit.names)
     asked = asked_inside(trace)
     column = array("i", [NOTHING]) * len(circuit)
-    for row, (call, lasti) in enumerate(trace.rows()[:, 3:].tolist()):
+    for row, (call, lasti) in enumerate(trace.places().tolist()):
         if call != NOTHING:
             column[row] = resolve.origin(call, lasti)
             found = () if row in asked else resolve.names(row, call, lasti)
@@ -53,11 +50,12 @@ def asked_inside(trace: Trace) -> set[int]:
     """Wires decided on by the instruction that made them: max(x, y) asks whether y > x inside."""
     if not trace.decisions:
         return set()
-    rows = trace.rows()
+    assert trace.calls is not None  # who asks has told the trace to note it
+    calls, places = trace.calls.calls, trace.places().tolist()
     return {
         wire for wire, _, code, lasti in trace.decisions
-        if rows[wire, 3] != NOTHING and rows[wire, 4] == lasti
-        and trace.calls[rows[wire, 3]].code is code
+        if places[wire][0] != NOTHING and places[wire][1] == lasti
+        and calls[places[wire][0]].code is code
     }
 
 
@@ -68,22 +66,23 @@ def decisions(trace: Trace) -> tuple[Decision, ...]:
     for wire, outcome, code, lasti in trace.decisions:
         call = _called_function(code, lasti) if wire in asked else ""
         line = span(code, lasti).line
-        if call in INSTEAD:
-            instead, asks = INSTEAD[call]
-            taken = _picked(trace.rows()[wire].tolist(), asks, outcome)
+        gate = next((g for g in GATES if g.builtin and g.builtin[0] == call), None)
+        if gate is not None and gate.builtin is not None:
+            taken = _picked(trace.rows()[wire].tolist(), BY_NAME[gate.builtin[1]], outcome)
+            instead = f"np.{gate.numpy[0].__name__}"
             found.append(Decision(wire, outcome, line, call, taken, instead))
         else:
             found.append(Decision(wire, outcome, line))
     return tuple(found)
 
 
-def _picked(row: Sequence[int], asks: str, outcome: bool) -> int:
+def _picked(row: Sequence[int], asks: Gate, outcome: bool) -> int:
     """What a builtin keeps: it asks whether a new value beats the best one so far.
 
     Where the new one is a plain number, Python asks the best one, the other way round.
     """
     kind, first, second, *_ = row
-    new, best = (first, second) if KINDS[kind].gate.name == asks else (second, first)
+    new, best = (first, second) if KINDS[kind].gate is asks else (second, first)
     return new if outcome else best
 
 
@@ -115,7 +114,8 @@ class _Resolver:
     """Places to origins and names, each distinct place looked up once."""
 
     def __init__(self, trace: Trace) -> None:
-        self.calls = trace.calls
+        assert trace.calls is not None  # who asks has told the trace to note it
+        self.calls = trace.calls.calls
         self.origins: list[Origin] = []
         self._origin_ids: dict[tuple[int, int], int] = {}
         self._chains: dict[int, tuple[tuple[str, int], ...]] = {}

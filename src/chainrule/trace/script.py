@@ -7,7 +7,6 @@ differentiate by makes the input; everything else runs as Python runs it.
 import ast
 import builtins
 import math
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +15,9 @@ import numpy as np
 
 from chainrule.circuit.record import BY_NAME, GATES, Gate
 from chainrule.errors import ChainruleError, ExpressionError, InputError
+from chainrule.trace.frames import user_frame, where
 from chainrule.trace.trace import Trace
-from chainrule.trace.traced import Traced, call, user_frame, where
+from chainrule.trace.traced import Traced, call
 
 Lift = Callable[[Trace, Any, str], Any]  # (trace, value, name) -> what stands for it
 
@@ -39,15 +39,14 @@ def _either(function: Callable[..., Any], gate: Gate | None, name: str) -> Calla
     def chosen(*args: Any, **kwargs: Any) -> Any:
         if not any(isinstance(a, Traced) for a in args):
             return function(*args, **kwargs)
-        frame = user_frame(sys._getframe(1))
         if gate is None or kwargs:
-            raise ExpressionError(f"{name} has no gate yet{where(frame)}")
+            raise ExpressionError(f"{name} has no gate yet{where(user_frame)}")
         out = args[0]
         if len(args) > len(gate.inputs) == 2:
             for other in args[1:]:
-                out = call(gate, frame, out, other)
+                out = call(gate, user_frame, out, other)
             return out
-        return call(gate, frame, *args)
+        return call(gate, user_frame, *args)
 
     return chosen
 

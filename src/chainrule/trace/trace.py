@@ -1,12 +1,11 @@
 """A trace: the rows recorded while a function runs, with their values.
 
-Recording is the price of every eager gradient, so a row is five integers added to one list:
+Recording is the price of every eager gradient, so a row is three integers added to one list:
 
-    kind, first operand, second operand, call, last instruction
+    kind, first operand, second operand
 
-Rows with more operands keep them in `spill`, at -2 - first operand. `call` numbers the chain of
-frames that led to the gate and the last instruction is the place in it, so names and lines can be
-resolved later, or never. A long log is packed into arrays chunk by chunk.
+Rows with more operands keep them in `spill`, at -2 - first operand. Where the rows were written is
+noted beside (see calls), if anyone will ask. A long log is packed into arrays chunk by chunk.
 
 Every trace has a birth number from one process-wide counter. Where values of two traces meet, the
 younger trace records, and holds the older value as a constant whose own trace goes on recording.
@@ -16,50 +15,49 @@ are let go, except those it returned: None stands for each in `values`.
 """
 
 import itertools
-import sys
+import weakref
 from array import array
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
-from types import CodeType, FrameType
+from types import CodeType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from chainrule.circuit.circuit import NOTHING, Circuit, Mark, Region
-from chainrule.circuit.record import CONSTANT, INPUT, KINDS, kind_of
+from chainrule.circuit.record import CONSTANT, KINDS
 from chainrule.errors import TraceError
+from chainrule.trace.calls import Calls, here
 from chainrule.trace.cells import Cell, note_reads
+from chainrule.trace.frames import Find, where
+from chainrule.trace.steps import AS_CONSTANT, AS_INPUT
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 _births = itertools.count(1)
-WIDTH = 5  # integers a row
+_open: "dict[int, weakref.ref[Trace]]" = {}  # by birth; a checkpoint asks how long they are
+MOST_OPEN = 64  # more than functions run within each other: some were never closed
+WIDTH = 3  # integers a row
 CHUNK = WIDTH * 8192  # a log longer than this is packed
 LEAF = (NOTHING,) * (WIDTH - 1)
-NO_ATTRS: dict[str, Any] = {}
-
-
-@dataclass(frozen=True, eq=False, repr=False, match_args=False)
-class Call:
-    """One link of the chain of calls from the traced function down to a gate."""
-
-    parent: int
-    parent_lasti: int
-    code: CodeType
-    first: int  # the first row recorded in it
+ALWAYS = -1  # the limit of a trace that has to be asked before each row
 
 
 class Trace:
-    """Rows, places and values recorded so far. Only traced values append to it."""
+    """Rows and values recorded so far. Only traced values append to it.
+
+    is_placed: note where each row was written, for names and origins.
+    """
 
     __slots__ = (
-        "_root", "_stack", "birth", "call", "calls", "captured", "copies", "decisions", "frame",
-        "inputs", "is_nested", "is_plain", "limit", "log", "marks", "names", "packed", "regions",
-        "renewed", "seen", "sharing", "spill", "stale", "values",
+        "__weakref__", "birth", "calls", "captured", "copies", "decisions", "inputs", "is_nested",
+        "is_open", "is_plain", "limit", "log", "marks", "names", "packed", "regions", "renewed",
+        "seen", "sharing", "spill", "stale", "values",
     )
 
-    def __init__(self, *, copies: bool = False, is_plain: bool = False) -> None:
+    def __init__(
+        self, *, copies: bool = False, is_plain: bool = False, is_placed: bool = True
+    ) -> None:
         self.birth = next(_births)
         self.copies = copies  # keep copies of arrays: the trace outlives the call
         self.is_plain = is_plain  # values of an older trace are held as plain numbers
@@ -67,8 +65,9 @@ class Trace:
         # of an older trace, if held as plain numbers
         self.captured: dict[int, Any] = {}
         self.is_nested = False  # holds values of an older trace, which goes on recording
+        self.is_open = True  # the function runs; a value of a finished trace cannot be used
         self.log: list[int] = []
-        self.limit = CHUNK  # -1 once the trace is closed
+        self.limit = ALWAYS if is_placed else CHUNK  # a longer log calls `attend` before each row
         self.packed: list[npt.NDArray[np.int32]] = []
         self.spill: list[tuple[int, ...]] = []
         self.values: list[Any] = []
@@ -81,22 +80,18 @@ class Trace:
         self.seen = 0  # rows whose reads the cells know of
         self.stale: dict[int, Callable[[], object]] = {}  # views to read again at the end
         self.renewed: dict[int, int] = {}  # row -> the one whose variable it is the newest of
-        self.calls: list[Call] = []
-        self.frame: FrameType | None = None
-        self.call = NOTHING
-        self._root = sys._getframe(1)
-        self._stack: list[tuple[FrameType, int]] = []
-
-    @property
-    def is_open(self) -> bool:
-        """True while the function runs; a value of a finished trace cannot be used."""
-        return self.limit >= 0
+        self.calls: Calls | None = here() if is_placed else None
+        _open[self.birth] = weakref.ref(self)
+        if len(_open) > MOST_OPEN:
+            open_traces()
 
     def input(self, value: Any, name: str | None = None) -> int:
         """A new input holding a value; its wire."""
         if self.copies and isinstance(value, np.ndarray):
             value = value.copy()
-        wire = self._leaf(kind_of(INPUT, NO_ATTRS, value), value)
+        wire = len(self.values)
+        self.values.append(value)
+        self.log += (AS_INPUT.kind(value), NOTHING, NOTHING)
         self.inputs.append(wire)
         if name is not None:
             self.names[wire] = (name,)
@@ -107,36 +102,36 @@ class Trace:
         if self.copies and isinstance(value, np.ndarray):
             self.captured[len(self.values)] = value
             value = value.copy()
-        return self._leaf(kind_of(CONSTANT, NO_ATTRS, value), value)
-
-    def _leaf(self, kind: int, value: Any) -> int:
         wire = len(self.values)
         self.values.append(value)
-        self.log += (kind, *LEAF)
+        self.log += (AS_CONSTANT.kind(value), NOTHING, NOTHING)
         return wire
 
-    def record(self, kind: int, operands: Sequence[int], value: Any, frame: FrameType) -> int:
-        """One more stage, written at a frame's current instruction; its wire."""
+    def record(self, kind: int, operands: Sequence[int], value: Any, find: Find) -> int:
+        """One more stage, written where `find` tells; its wire."""
         if len(self.log) > self.limit:
-            self.make_room()
-        if frame is not self.frame:
-            self.enter(frame)
+            self.attend(find)
         count = len(operands)
-        if count > 2:
-            self.spill.append(tuple(operands))
-            first, second = -1 - len(self.spill), NOTHING
-        else:
-            first, second = operands[0], operands[1] if count == 2 else NOTHING
         wire = len(self.values)
         self.values.append(value)
-        self.log += (kind, first, second, self.call, frame.f_lasti)
+        if count == 1:
+            self.log += (kind, operands[0], NOTHING)
+        elif count == 2:
+            self.log += (kind, operands[0], operands[1])
+        else:
+            self.spill.append(tuple(operands))
+            self.log += (kind, -1 - len(self.spill), NOTHING)
         return wire
 
-    def make_room(self) -> None:
-        """Pack the log into arrays; or, when the trace is closed, refuse."""
+    def attend(self, find: Find) -> None:
+        """Before a row: pack a long log, note the place; refuse when the trace is closed."""
         if not self.is_open:
-            raise finished()
-        self._pack()
+            raise finished(where(find))
+        if len(self.log) > CHUNK:
+            self._pack()
+        calls = self.calls
+        if calls is not None:
+            calls.note(len(self.values), find())
 
     def row(self, wire: int) -> tuple[int, Sequence[int]]:
         """Kind and operands of a row."""
@@ -157,41 +152,24 @@ class Trace:
 
     def note_reads(self) -> None:
         """Let the cells know what the rows recorded since last time read."""
-        stop = len(self.values)
-        note_reads([(r, *self.row(r)) for r in range(self.seen, stop)], self.sharing)
+        begin, stop, sharing = self.seen, len(self.values), self.sharing
         self.seen = stop
+        if not sharing:
+            return
+        rows = self.log[len(self.log) - WIDTH * (stop - begin) :]  # packing looks at all before
+        for row, first, second in zip(range(begin, stop), rows[1::WIDTH], rows[2::WIDTH],
+                                      strict=True):
+            if first in sharing or second in sharing or first < NOTHING:  # most rows are neither
+                note_reads(row, *self.row(row), sharing)
 
     def _pack(self) -> None:
-        if self.sharing:
-            self.note_reads()
+        self.note_reads()
         self.packed.append(np.array(self.log, np.int32).reshape(-1, WIDTH))
         self.log.clear()
 
-    def enter(self, frame: FrameType) -> None:
-        """Number the chain of calls that leads to a frame, reusing the part seen already."""
-        known = {id(f): i for i, (f, _) in enumerate(self._stack)}
-        new: list[FrameType] = []
-        at: FrameType | None = frame
-        while at is not None and id(at) not in known and (at is not self._root or not new):
-            new.append(at)
-            at = at.f_back
-        del self._stack[known[id(at)] + 1 if id(at) in known else 0 :]
-        for link in reversed(new):
-            parent, call = self._stack[-1] if self._stack else (None, NOTHING)
-            lasti = parent.f_lasti if parent else NOTHING
-            self.calls.append(Call(call, lasti, link.f_code, len(self.values)))
-            self._stack.append((link, len(self.calls) - 1))
-        self.frame = frame
-        self.call = self._stack[-1][1]
-
-    def end_region(self, frame: FrameType, outputs: Container[int]) -> None:
-        """The call in `frame` is over: let go of the arrays made in it, except the outputs."""
-        depth = next((i for i, (known, _) in enumerate(self._stack) if known is frame), None)
-        if depth is None:
-            return  # nothing was recorded in it
-        first, stop = self.calls[self._stack[depth][1]].first, len(self.values)
-        del self._stack[depth:]  # a frame kept here would keep its variables
-        self.frame = None
+    def end_region(self, first: int, outputs: Container[int]) -> None:
+        """The call whose rows begin at `first` is over: let go of its arrays, but the outputs."""
+        stop = len(self.values)
         if first == stop:
             return
         for row, kind in enumerate(self._kinds(first), first):
@@ -213,18 +191,23 @@ class Trace:
     def renew(self, kind: int, operand: int, value: Any) -> int:
         """One more stage that the user has not written: a view read again; its wire."""
         wire = len(self.values)
+        if self.calls is not None:
+            self.calls.interrupt(wire)
         self.values.append(value)
-        self.log += (kind, operand, NOTHING, NOTHING, NOTHING)
+        self.log += (kind, operand, NOTHING)
         return wire
 
     def close(self) -> None:
         """End the recording and let go of the frames; values may still be read."""
-        if self.is_open:
-            for read_again in list(self.stale.values()):
-                read_again()
-        self.limit = -1
-        self.frame = self._root = None  # type: ignore[assignment]  # closed: nobody reads them
-        self._stack = []
+        if not self.is_open:
+            return
+        for read_again in list(self.stale.values()):
+            read_again()
+        self.is_open = False
+        self.limit = ALWAYS
+        if self.calls is not None:
+            self.calls.close()
+        _open.pop(self.birth, None)
 
     def forget(self) -> None:
         """Let go of the values of a closed trace: what is asked of it now is rows and places."""
@@ -239,9 +222,16 @@ class Trace:
         return (*self.log, *self.spill, *self.marks)
 
     def rows(self) -> "npt.NDArray[np.int32]":
-        """All rows, [rows, 5]: kind, two operands, call, last instruction."""
+        """All rows, [rows, 3]: kind and two operands."""
         chunks = [*self.packed, np.array(self.log, np.int32).reshape(-1, WIDTH)]
         return np.concatenate(chunks)
+
+    def places(self) -> "npt.NDArray[np.int32]":
+        """Where each row was written, [rows, 2]: call and last instruction; -1 of leaves."""
+        assert self.calls is not None  # who asks has told the trace to note it
+        found = self.calls.places(len(self))
+        found[[KINDS[k].gate.family == "leaf" for k in self.rows()[:, 0].tolist()]] = NOTHING
+        return found
 
     def circuit(self, outputs: Sequence[int], title: str = "circuit") -> Circuit:
         """The recorded rows as a circuit, with names for the inputs only, and no origins."""
@@ -290,6 +280,18 @@ def retell(error: ValueError) -> NoReturn:
     if isinstance(error.__cause__, TraceError):
         raise error.__cause__ from None
     raise error
+
+
+def open_traces() -> list[Trace]:
+    """The traces of all functions that are running."""
+    found = []
+    for birth, reference in list(_open.items()):
+        trace = reference()
+        if trace is None:
+            _open.pop(birth, None)
+        else:
+            found.append(trace)
+    return found
 
 
 def finished(place: str = "") -> TraceError:

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from chainrule.circuit.record import BY_NAME, CONSTANT, INPUT, KINDS, Gate, attr
 from chainrule.circuit.types import type_id
 from chainrule.errors import PlaceError, ShapeError, UnsupportedError
 from chainrule.gates.index import bind_write
+from chainrule.gates.keys import Key, python_key
+from chainrule.gates.move import shape_of
 from chainrule.trace.cells import (
     Cell,
     Share,
@@ -20,18 +23,19 @@ from chainrule.trace.cells import (
     picked,
     plain,
 )
+from chainrule.trace.fixed import is_fixed
+from chainrule.trace.frames import Find, cannot, where
+from chainrule.trace.items import basic_key
 from chainrule.trace.make import array_of
+from chainrule.trace.steps import Shaped, Step, step_of
 from chainrule.trace.trace import Trace, finished
 from chainrule.trace.traced import (
     Traced,
-    cannot,
     capture,
     explained,
-    is_fixed,
     later,
     record,
     traced,
-    where,
     youngest,
 )
 
@@ -83,32 +87,47 @@ def _share(made: Traced, of: Traced, gate: Gate, attrs: Mapping[str, Any]) -> No
     share.cell.fresh.append(weakref.ref(made))
 
 
-def _write(target: Traced, key: Any, v: Any, frame: Any) -> None:
+def _write(target: Traced, key: Any, v: Any, find: Find) -> None:
     """target[key] = v: one stage on the base, in its memory."""
     if isinstance(v, list | tuple) and not is_fixed(v):
-        v = array_of(target, frame, v)
-    cell, steps = _writable(target, v, "[...] = ", frame)
+        v = array_of(target, find, v)
+    cell, steps = _writable(target, v, "[...] = ", find)
     trace, view = target.trace, cell.memory(steps)
     if not view.flags.writeable:
         raise cannot("a read-only view was written to, such as np.broadcast_to gives",
                       "write to a copy, y = np.copy(view)")
     if isinstance(v, Traced) and v.share is not None and v.share.cell is cell and is_basic(key) \
-            and is_same_memory(_picked(view, key, frame), cell.memory(v.share.steps)):
+            and is_same_memory(_picked(view, key, find), cell.memory(v.share.steps)):
         return  # y[1:3] += 1 writes to the view y[1:3], and then once more to y
     if _is_mask(key, view.shape) and not np.shape(v):
-        chosen = record(youngest((target, key, v)), BY_NAME["where"], (key, v, target), {}, frame)
-        _assign(target, chosen, frame)
+        chosen = record(youngest((target, key, v)), BY_NAME["where"], (key, v, target), {}, find)
+        _assign(target, chosen, find)
         return
     base = traced(trace, cell.wire, cell.value)
     if steps:
-        v, key = _in_base(plain(cell.value), view, key, v, frame)
+        v, key = _in_base(plain(cell.value), view, key, v, find)
     try:
-        gate, operands, attrs = bind_write(base, key, v)
+        step, operands = _meant(base, key, v)
     except ShapeError as error:
-        raise type(error)(f"{error}{where(frame)}") from None
+        raise type(error)(f"{error}{where(find)}") from None
     except TypeError as error:
-        raise UnsupportedError(f"x[...] = v: {error}{where(frame)}") from None
-    _record_write(trace, cell, gate, operands, attrs, frame)
+        raise UnsupportedError(f"x[...] = v: {error}{where(find)}") from None
+    _record_write(trace, cell, step, operands, find)
+
+
+def _meant(base: Traced, key: Any, v: Any) -> tuple[Step, Sequence[Any]]:
+    """The step that base[key] = v is, and its operands."""
+    basic = basic_key(key if key.__class__ is tuple else (key,))
+    if basic is not None and not shape_of(v):
+        return _of_number(base.shape, basic), (base, v)
+    gate, operands, attrs = bind_write(base, key, v)
+    return step_of(gate, attrs), operands
+
+
+@lru_cache(maxsize=4096)
+def _of_number(shape: tuple[int, ...], key: Key) -> Step:
+    gate, _, attrs = bind_write(Shaped(shape), python_key(key), 0.0)
+    return step_of(gate, attrs)
 
 
 def _is_mask(key: Any, shape: tuple[int, ...]) -> bool:
@@ -117,20 +136,20 @@ def _is_mask(key: Any, shape: tuple[int, ...]) -> bool:
 
 
 def _record_write(
-    trace: Trace, cell: Cell, gate: Gate, operands: Sequence[Any], attrs: Mapping[str, Any],
-    frame: Any,
+    trace: Trace, cell: Cell, step: Step, operands: Sequence[Any], find: Find
 ) -> None:
     """One row for a write; the memory changes in place, or a copy of it if it is needed."""
+    gate, attrs = step.gate, step.attrs
     wires = [cell.wire] + [
-        x.wire if isinstance(x, Traced) and x.trace is trace else capture(trace, x, gate, frame)
+        x.wire if isinstance(x, Traced) and x.trace is trace else capture(trace, x, gate, find)
         for x in operands[1:]
     ]
     _, *others = values = [cell.value, *(trace.values[w] for w in wires[1:])]
-    _refuse_fractions(values, frame)
+    _refuse_fractions(values, find)
     trace.note_reads()
     before = cell.wire
     try:
-        if any(isinstance(x, Traced) for x in values):
+        if trace.is_nested and any(isinstance(x, Traced) for x in values):
             cell.value, cell.is_own = gate(*values, **attrs), False
         else:
             if not cell.is_own:
@@ -138,9 +157,8 @@ def _record_write(
             gate.change(cell.value, *others, **attrs)  # type: ignore[misc]  # such gates have one
             cell.is_own = True
     except (ValueError, IndexError, ShapeError) as error:
-        raise explained(gate, values, attrs, error, frame) from error
-    kind = kind_id(gate, attrs_key(attrs), type_id(cell.value))
-    _new_version(trace, cell, trace.record(kind, wires, cell.value, frame), before)
+        raise explained(gate, values, attrs, error, find) from error
+    _new_version(trace, cell, trace.record(step.kind(cell.value), wires, cell.value, find), before)
 
 
 def _new_version(trace: Trace, cell: Cell, wire: int, before: int) -> None:
@@ -171,21 +189,21 @@ def _reading_again(reference: Any, trace: Trace, key: int) -> Callable[[], objec
     return read_again
 
 
-def _assign(target: Any, made: Traced, frame: Any) -> Traced:
+def _assign(target: Any, made: Traced, find: Find) -> Traced:
     """target += x, where `made` is target + x: a new version of an array; a number is rebound."""
     if not isinstance(target, Traced) or not target.shape:
         return made
     if made.shape != target.shape:
         raise ShapeError(
             f"an array of shape {list(target.shape)} cannot hold what is assigned to it in place, "
-            f"of shape {list(made.shape)}{where(frame)}"
+            f"of shape {list(made.shape)}{where(find)}"
         )
-    cell, steps = _writable(target, made, " += ", frame)
+    cell, steps = _writable(target, made, " += ", find)
     if made.dtype != target.dtype:
-        _refuse_fractions((plain(target.value), plain(made.value)), frame)
-        made = record(made.trace, BY_NAME["cast"], (made,), {"dtype": target.dtype.name}, frame)
+        _refuse_fractions((plain(target.value), plain(made.value)), find)
+        made = record(made.trace, BY_NAME["cast"], (made,), {"dtype": target.dtype.name}, find)
     if steps:
-        _write(target, ..., made, frame)
+        _write(target, ..., made, find)
     else:
         cell.value, cell.is_own = _laid_out(made.value, cell.value), False
         target.trace.values[made.wire] = cell.value
@@ -205,7 +223,7 @@ def _laid_out(value: Any, before: Any) -> Any:
     return found
 
 
-def _writable(target: Traced, v: Any, how: str, frame: Any) -> tuple[Cell, tuple[Any, ...]]:
+def _writable(target: Traced, v: Any, how: str, find: Find) -> tuple[Cell, tuple[Any, ...]]:
     """The cell of an array, and how it lies in it; raises for what must not be written to."""
     trace = target.trace
     if not trace.is_open:
@@ -217,23 +235,23 @@ def _writable(target: Traced, v: Any, how: str, frame: Any) -> tuple[Cell, tuple
                 "a value of an inner gradient was written into an array from outside of its "
                 "function", "make the array inside, and return it",
             )
-        _refuse_arguments(target, how, frame)
+        _refuse_arguments(target, how, find)
         before = traced(trace, target.wire, target.value)
-        inner = record(v.trace, COPY, (before,), {"order": "K"}, frame)
+        inner = record(v.trace, COPY, (before,), {"order": "K"}, find)
         target.trace, target.wire, target.value = inner.trace, inner.wire, inner.value
         trace = v.trace
     if share is None:
-        _refuse_arguments(target, how, frame)
+        _refuse_arguments(target, how, find)
         if not isinstance(plain(target.value), np.ndarray):
             raise cannot("a number was written to as if it were an array",
                           "give it a new value, y = v")
         share = target.share = Share(Cell(target.wire, target.value, weakref.ref(target)))
     elif not share.cell.is_own:
-        _refuse_arguments(traced(trace, share.cell.wire, None), how, frame)
+        _refuse_arguments(traced(trace, share.cell.wire, None), how, find)
     return share.cell, share.steps
 
 
-def _refuse_arguments(target: Traced, how: str, frame: Any) -> None:
+def _refuse_arguments(target: Traced, how: str, find: Find) -> None:
     """Raise for an argument, a captured array, or a view of one."""
     trace, wire, is_view = target.trace, target.wire, False
     while True:
@@ -258,43 +276,46 @@ def _refuse_arguments(target: Traced, how: str, frame: Any) -> None:
     )
 
 
-def _refuse_fractions(values: Sequence[Any], frame: Any) -> None:
+def _refuse_fractions(values: Sequence[Any], find: Find) -> None:
     """Raise where an array of integers would cut what is written to it."""
-    held, written = np.result_type(plain(values[0])), np.result_type(plain(values[1]))
+    first = plain(values[0])
+    if first.__class__ is np.ndarray and first.dtype.kind == "f":
+        return
+    held, written = np.result_type(first), np.result_type(plain(values[1]))
     if held.kind in "iub" and written.kind == "f":
         raise UnsupportedError(
             f"{written} numbers were written to an array of {held}, which would cut off their "
-            f"fractions and lose their gradient{where(frame)}\n  Make the array of floats."
+            f"fractions and lose their gradient{where(find)}\n  Make the array of floats."
         )
 
 
-def _picked(view: Any, key: Any, frame: Any) -> Any:
+def _picked(view: Any, key: Any, find: Find) -> Any:
     try:
         return picked(view, key)
     except IndexError as error:
         raise PlaceError(
-            f"a key does not fit the shape {list(view.shape)}: {error}{where(frame)}"
+            f"a key does not fit the shape {list(view.shape)}: {error}{where(find)}"
         ) from None
 
 
-def _in_base(base: Any, view: Any, key: Any, v: Any, frame: Any) -> tuple[Any, Any]:
+def _in_base(base: Any, view: Any, key: Any, v: Any, find: Find) -> tuple[Any, Any]:
     """A write to a view as one to its base: what is written, and at which key."""
     if is_basic(key):
-        part = _picked(view, key, frame)
+        part = _picked(view, key, find)
         found = key_of(base, part)
         if any(isinstance(k, np.ndarray) for k in found):
             return v, found
-        return _without_ones(v, part.shape, frame), found
+        return _without_ones(v, part.shape, find), found
     parts = key if isinstance(key, tuple) else (key,)
     try:
         return v, arrays_of(base, view, tuple(plain(p) for p in parts))
     except IndexError as error:
         raise PlaceError(
-            f"a key does not fit the shape {list(view.shape)}: {error}{where(frame)}"
+            f"a key does not fit the shape {list(view.shape)}: {error}{where(find)}"
         ) from None
 
 
-def _without_ones(v: Any, shape: tuple[int, ...], frame: Any) -> Any:
+def _without_ones(v: Any, shape: tuple[int, ...], find: Find) -> Any:
     """What is written to a part, without the axes that have size 1 there."""
     v = np.asarray(v) if isinstance(v, list | tuple) else v
     mine = tuple(getattr(v, "shape", ()))
@@ -306,7 +327,7 @@ def _without_ones(v: Any, shape: tuple[int, ...], frame: Any) -> Any:
     if not fits or any(n != 1 for n in mine[: max(spare, 0)]):
         raise ShapeError(
             f"a part of shape {list(shape)} cannot hold what is written to it, of shape "
-            f"{list(mine)}{where(frame)}"
+            f"{list(mine)}{where(find)}"
         )
     mine = mine[max(spare, 0):]
     kept = tuple(n for n, wide in zip(mine[::-1], shape[::-1], strict=False) if wide != 1)[::-1]

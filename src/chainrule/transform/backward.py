@@ -5,16 +5,11 @@ sum over axes that were broadcast, return to the input's dtype, add at forks, sk
 structure. Rules compute with whatever stands in `values`: handles in a builder (then the backward
 pass becomes more stages of the circuit), plain numbers (then it is computed at once), or traced
 values of an older trace (then it is differentiated again).
-
-A rule may give a term that speaks of a few places only (gates/terms). Of plain numbers it is added
-in place, into an array the engine made itself; `owned` holds the wires whose gradient is such an
-array, held by nobody else. As stages it becomes one stage on the total.
 """
 
 import functools
 from array import array
 from collections.abc import Container, Iterable, Sequence
-from types import FunctionType
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,12 +17,13 @@ import numpy as np
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import NOTHING, Circuit, Group, Part
 from chainrule.circuit.record import CONSTANT, KINDS, Gate, Kind, Rule
-from chainrule.circuit.types import WEAK, Type
-from chainrule.gates import move, reduce
+from chainrule.gates import move
 from chainrule.gates.elementwise import accumulate, where
 from chainrule.gates.handle import Handle
-from chainrule.gates.terms import AddedAt, Lazy, Passed, blank, whole
+from chainrule.gates.terms import AddedAt, Lazy, Passed, blank
+from chainrule.transform.fit import called, chain, fit, unit
 from chainrule.transform.masks import Masks, fit_mask, note_mask, select, sent_masks
+from chainrule.transform.sums import Observer, pass_on, send
 
 
 class Rows(Protocol):
@@ -39,27 +35,6 @@ class Rows(Protocol):
     def start(self) -> Sequence[int]: ...
     @property
     def operand(self) -> Sequence[int]: ...
-
-
-class Observer:
-    """Follows a backward pass: told each row before it is differentiated, and each term sent."""
-
-    def at(self, row: int, dout: Any) -> Any:
-        """`row` is differentiated next; gives the `dout` to go on with."""
-        return dout
-
-    def sent(self, position: int, term: Any) -> None:
-        """`term` goes back along the edge at an operand position."""
-
-    def added(self, total: Any, term: Any) -> Any:
-        """At a fork, the total with one more term."""
-        return total + term
-
-    def placed(self, wire: int, position: int, total: Any, term: Lazy) -> Any:
-        """The total, or None, with one more term that speaks of some places."""
-        made = term.whole()
-        self.sent(position, made)
-        return made if total is None else self.added(total, made)
 
 
 def active_rows(rows: Rows, wrt: Iterable[int], stop: int) -> bytearray:
@@ -138,7 +113,7 @@ def backpropagate(
                 continue
             if live is not None and partial.__class__ is not int:
                 by_literal = any(
-                    partial is x and KINDS[kinds[w]].gate is CONSTANT and KINDS[kinds[w]].type.weak
+                    partial is x and _is_literal(KINDS[kinds[w]])
                     for x, w in zip(inputs, wires, strict=True)
                 )
                 term = select(kind, live, term, inputs, by_literal=by_literal)
@@ -155,70 +130,19 @@ def backpropagate(
                 note_mask(masks, wire, mask, first=gradients[wire] is None)
             if last is not None and row in owned and isinstance(term, np.ndarray):
                 term = term.copy()  # maybe a view of dout
-            _send(gradients, owned, wire, begin + index, term, observer)
+            send(gradients, owned, wire, begin + index, term, observer)
         if last is not None:
             if its_mask is not None or masks:
                 note_mask(masks, last[0], its_mask, first=gradients[last[0]] is None)
-            _pass_on(gradients, owned, row, row in wanted, *last, observer)
+            pass_on(gradients, owned, row, row in wanted, *last, observer)
         if row not in wanted:
             gradients[row] = None
             owned.discard(row)
     return gradients
 
 
-def _send(
-    gradients: list[Any], owned: set[int], wire: int, position: int, term: Any,
-    observer: Observer | None,
-) -> None:
-    """Add one term to a wire's gradient."""
-    old = gradients[wire]
-    if isinstance(term, Lazy):
-        if observer is not None:
-            gradients[wire] = observer.placed(wire, position, old, term)
-        elif isinstance(term, AddedAt):
-            gradients[wire] = _added_at(old, term, owned, wire)
-        else:
-            made = term.whole()
-            gradients[wire] = made if old is None else old + made
-            owned.discard(wire)
-    elif observer is None:
-        if old is None:
-            gradients[wire] = term
-        elif wire in owned and isinstance(term, np.ndarray):
-            old += term
-        else:
-            gradients[wire] = old + term
-            owned.discard(wire)
-    else:
-        observer.sent(position, term)
-        gradients[wire] = term if old is None else observer.added(old, term)
-
-
-def _added_at(old: Any, term: AddedAt, owned: set[int], wire: int) -> Any:
-    """The gradient of a wire with a term added at its places: in place where it is owned."""
-    if not term.places.is_plain(term.dout) or not (old is None or isinstance(old, np.ndarray)):
-        owned.discard(wire)
-        return term.places.added(blank(term.places.x) if old is None else old, term.dout)
-    if wire not in owned:
-        old = blank(term.places.x) if old is None else np.array(old)
-        owned.add(wire)
-    term.places.add(old, term.dout)
-    return old
-
-
-def _pass_on(
-    gradients: list[Any], owned: set[int], row: int, is_wanted: bool, wire: int, position: int,
-    term: Passed, observer: Observer | None,
-) -> None:
-    """Send a term that may take the memory of the gradient it is made from."""
-    is_free = observer is None and gradients[wire] is None and not is_wanted
-    if is_free and row in owned and term.is_plain:
-        gradients[wire] = term.taken()
-    else:
-        _send(gradients, owned, wire, position, term, observer)
-        is_free = is_free and term.is_copied and isinstance(gradients[wire], np.ndarray)
-    if is_free:
-        owned.add(wire)
+def _is_literal(kind: Kind) -> bool:
+    return kind.gate is CONSTANT and kind.type.weak
 
 
 def _terms(kind: Kind, inputs: Sequence[Any], out: Any, dout: Any) -> Iterable[Any]:
@@ -230,57 +154,6 @@ def _terms(kind: Kind, inputs: Sequence[Any], out: Any, dout: Any) -> Iterable[A
     if kind.by_partials:
         return local  # type: ignore[no-any-return]  # rules are Any
     return [lambda p=p: chain(p, dout, None) for p in local]
-
-
-def called(entry: Any) -> Any:
-    """A rule's entry, or what it gives when it was left uncalled until wanted."""
-    return entry() if entry.__class__ is FunctionType else entry
-
-
-def chain(partial: Any, dout: Any, one: Any) -> Any:
-    """The chain rule: local gradient times the gradient that arrives."""
-    partial = called(partial)
-    if partial.__class__ is int:
-        if partial == 1:
-            return dout
-        if partial == -1:
-            return -dout
-    if partial is None or dout is one:
-        return partial
-    return partial * dout
-
-
-def fit(term: Any, t: Type) -> Any:
-    """A gradient in the shape and dtype of its variable: sums over axes that were broadcast."""
-    shape = move.shape_of(term)
-    if shape != t.shape:
-        term = _sum_to(term, shape, t.shape) if len(shape) >= len(t.shape) else term
-        if move.shape_of(term) != t.shape:
-            term = move.broadcast_to(term, shape=t.shape)
-    dtype = _dtype(term)
-    if isinstance(term, Lazy) and dtype != t.dtype:
-        term = term.whole()
-    if not t.weak and dtype is not None and dtype != t.dtype:
-        term = move.cast(term, dtype=t.dtype.name)
-    return term
-
-
-def _sum_to(term: Any, shape: tuple[int, ...], target: tuple[int, ...]) -> Any:
-    """Sum over the axes along which `target` was spread to `shape`."""
-    lead = len(shape) - len(target)
-    ones = tuple(lead + i for i, n in enumerate(target) if n == 1 and shape[lead + i] != 1)
-    axes = tuple(range(lead)) + ones
-    if not axes:
-        return term
-    everything = len(axes) == len(shape)
-    term = reduce.sum_(term, axis=None if everything else axes, keepdims=not lead)
-    return term if lead == 0 or not ones else move.reshape(term, shape=target)
-
-
-def _dtype(term: Any) -> Any:
-    """None for Python numbers, which take on any dtype."""
-    weak = term.__class__ in WEAK or getattr(getattr(term, "type", None), "weak", False)
-    return None if weak else term.dtype
 
 
 def entry_position(group: Group, wire: int, rows: Rows) -> int:
@@ -312,7 +185,7 @@ def _through_group(
         note_mask(masks, wire, mask, first=gradients[wire] is None)
         term = fit(term, of_input)
         position = 0 if observer is None else entry_position(group, wire, rows)
-        _send(gradients, owned, wire, position, term, observer)
+        send(gradients, owned, wire, position, term, observer)
 
 
 def _by_number(gate: Gate) -> bool:
@@ -335,74 +208,6 @@ def group_local(group: Group) -> Rule | None:
     gate = group.gate
     rule = gate.recognised_local or (None if gate.recognised_vjp or gate.vjp else gate.local)
     return functools.partial(rule, **dict(group.attrs)) if rule and group.attrs else rule
-
-
-def backpropagate_numbers(
-    rows: Rows,
-    values: Sequence[Any],
-    output: int,
-    dout: Any,
-    wrt: Sequence[int],
-    groups: Iterable[Group] = (),
-) -> list[Any]:
-    """Gradients of `wrt` as plain numbers; division by zero and overflow as NumPy has them.
-
-    dout: the output's gradient, or None for 1.
-    """
-    one = unit(KINDS[rows.kind[output]].type) if dout is None else None
-    dout = one if dout is None else dout
-    try:
-        found = backpropagate(rows, values, output, dout, wrt, groups=groups, one=one)
-    except (ArithmeticError, ValueError):
-        found = backpropagate(rows, _Wide(values), output, dout, wrt, groups=groups, one=one)
-    return [found[w] if w <= output else None for w in wrt]
-
-
-class _Wide(Sequence[Any]):
-    """Values with NumPy's numbers for Python's, which raise where NumPy's overflow."""
-
-    def __init__(self, values: Sequence[Any]) -> None:
-        self.values = values
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __getitem__(self, wire: Any) -> Any:
-        value = self.values[wire]
-        return np.float64(value) if value.__class__ is float else value
-
-
-def local_gradients(
-    circuit: Circuit, row: int, values: Sequence[Any]
-) -> tuple[Any, ...] | None:
-    """A gate's partial by each of its inputs, at these values, knowing nothing of the circuit.
-
-    None for leaves, and for gates without one partial per input, such as matmul.
-    """
-    kind = circuit.kind_of(row)
-    gate = kind.gate
-    inputs = [values[w] for w in circuit.operands(row)]
-    if not inputs or kind.type.shape or (gate.local is None and gate.vjp is None):
-        return None
-    with np.errstate(all="ignore"):
-        try:
-            return _partials(kind, inputs, values[row])
-        except (ArithmeticError, ValueError):
-            return _partials(kind, [np.float64(x) for x in inputs], np.float64(values[row]))
-
-
-def _partials(kind: Kind, inputs: Sequence[Any], out: Any) -> tuple[Any, ...] | None:
-    rule = kind.gate.local
-    if rule is not None:
-        return tuple(called(p) for p in rule(*inputs, out, **kind.attrs))
-    if kind.gate.family not in ("elementwise", "user") or kind.gate.vjp is None:
-        return None
-    return tuple(whole(called(t)) for t in kind.gate.vjp(1.0, *inputs, out, **kind.attrs))
-
-
-def unit(t: Type) -> Any:
-    """The gradient of an output of this type by itself: 1, in its dtype."""
-    return 1.0 if t.weak or t.dtype == np.float64 else t.dtype.type(1)
 
 
 class _Handles(Sequence[Any]):

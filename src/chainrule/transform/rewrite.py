@@ -36,10 +36,11 @@ class Rules:
 class Context:
     """What a rewrite may ask about the operands it is given."""
 
-    def __init__(self, builder: Builder) -> None:
+    def __init__(self, builder: Builder, *, merges: bool = False) -> None:
         self.builder = builder
         self.literals: dict[int, Any] = {}
         self.computed: dict[Any, int] = {}  # the user's stages, by kind and operands
+        self.merges = merges  # those of the backward pass too
 
     def key(self, kind: Kind, wires: Iterable[int]) -> Any:
         """What makes two stages equal: their kind and their operands, literals by number."""
@@ -74,18 +75,20 @@ def rewrite(
     parts: bool = True,
     prune_forward: bool = False,
     varying: Iterable[int] = (),
+    merge: bool = False,
 ) -> Circuit:
     """The circuit with each backward row rewritten by the first rule that applies, dead rows gone.
 
     outputs: the wires that count as outputs (default: the circuit's own). parts: keep them and
     all they name alive. prune_forward: drop the user's rows too when nothing needs them. varying:
-    constants whose number may change from call to call, so that no rule may use it.
+    constants whose number may change from call to call, so that no rule may use it. merge: rules
+    may know stages of the backward pass again, which readers want to see where they are meant.
     """
     outputs = circuit.outputs if outputs is None else outputs
     live = _live_rows(circuit, outputs, parts, prune_forward)
     b = Builder(circuit.title)
     b.origins, b.bodies = list(circuit.origins), circuit.bodies
-    c = Context(b)
+    c = Context(b, merges=merge)
     moved = array("i", [NOTHING]) * len(circuit)
     frozen = set(varying)
     for row in range(len(circuit)):
@@ -151,7 +154,7 @@ def _carry(
             if new is not None:
                 return _wire(c, new)
     wire = b.append(circuit.kind[row], operands)
-    if rules is not None and operands and circuit.origin[row] > -2:
+    if rules is not None and operands and (c.merges or circuit.origin[row] > -2):
         c.computed.setdefault(c.key(kind, operands), wire)
     return wire
 

@@ -113,7 +113,7 @@ def spread_by_the_gate(c: Context, kind: Kind, *operands: Handle) -> Any:
 
 
 def computed_before(c: Context, kind: Kind, *operands: Handle) -> Any:
-    """A stage that the user has already  ->  that one"""
+    """A stage that stands there already  ->  that one"""
     if kind.gate.reads_shape:
         return None  # an array to write to: each needs memory of its own
     if kind.gate is accumulate or kind.gate is alias or not operands:

@@ -17,7 +17,7 @@ from chainrule.circuit.record import KINDS, Gate, Kind
 from chainrule.circuit.types import TYPES, Type, intern_type
 from chainrule.errors import ChainruleError
 from chainrule.gates.handle import Handle
-from chainrule.transform.backward import called
+from chainrule.transform.fit import called
 
 TypeIds = tuple[int, ...]
 

@@ -17,7 +17,8 @@ from chainrule.circuit.record import Gate
 from chainrule.code.expression import ATOM
 from chainrule.gates.handle import Handle
 from chainrule.gates.terms import whole
-from chainrule.transform.backward import active_rows, called, group_local
+from chainrule.transform.backward import active_rows, group_local
+from chainrule.transform.fit import called
 from chainrule.views.sheet import Edge, Sheet
 
 LONGEST = 32  # characters of an expression repeated in words; the statement beside has it all
