@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from chainrule import errors as errors
+from chainrule.circuit.registry import FAMILIES as _FAMILIES  # before the function of that name
 from chainrule.version import VERSION
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ __all__ = [
 ]
 __version__ = VERSION
 
-import_module("chainrule.circuit")  # loaded later, it would take the place of the function
+_FAMILIES.append("chainrule.gates")  # loaded when a gate is first asked for
 
 
 def circuit(f: Callable[..., Any]) -> "Callable[..., Worked]":
