@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.api.paths import Path
-from chainrule.backends.llvm.entry import Entered, bound_entry, enter
+from chainrule.backends.llvm.targets.entered import Entered, enter
 from chainrule.errors import InputError
 
 DTYPES = tuple(map(np.dtype, (np.float64, np.float32, np.int64, np.bool_)))
@@ -53,6 +53,8 @@ def bound(
         found = run(*map(value_of, inputs))
         for x, value in zip(leaves, optree.tree_leaves(found, none_is_leaf=True), strict=True):
             x[...] = value
+
+    from chainrule.backends.llvm.entry import bound_entry  # with all that compiles
 
     entry = bound_entry(path.code, inputs, leaves, path.outcomes)
     if entry is None:

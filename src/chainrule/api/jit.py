@@ -38,12 +38,14 @@ from chainrule.api.recorded import (
     record,
     too_many_ways,
 )
-from chainrule.backends.llvm.compiled import Compiled, compiled
-from chainrule.backends.llvm.entry import Entered, Entry, direct_entry, enter
+from chainrule.backends.llvm.targets.entered import Entered, Entry, enter
 from chainrule.backends.numpy import compile_source
 from chainrule.errors import ChainruleWarning, TraceError, UnsupportedError
 from chainrule.trace.names import with_names
 from chainrule.trace.traced import Traced
+
+if TYPE_CHECKING:
+    from chainrule.backends.llvm.compiled import Compiled
 
 KEPT = 128  # signatures of one function; the oldest is forgotten
 
@@ -191,6 +193,9 @@ class Jitted(Entered):
                 raise too_many_ways(recorded, PATHS)
             entry.firsts[outcomes] = recorded
             return
+        from chainrule.backends.llvm.compiled import compiled  # a first call does without
+        from chainrule.backends.llvm.entry import direct_entry
+
         check_same(first, recorded, self._name)
         code = compiled(with_names(recorded.circuit, recorded.trace))
         deliver = _deliverer(recorded, code)
@@ -296,7 +301,7 @@ def _leaf_key(x: Any) -> Any:
 # ---- results
 
 
-def _deliverer(recorded: Recorded, compiled: Compiled) -> Callable[[Sequence[Any]], Any]:
+def _deliverer(recorded: Recorded, compiled: "Compiled") -> Callable[[Sequence[Any]], Any]:
     """A function from the outputs to what f returns, numbers that never change included."""
     slots = _slots(recorded, compiled)
     source = _source(recorded.spec.unflatten(slots))
@@ -331,7 +336,7 @@ class _Copied:
         return self.array.copy()
 
 
-def _slots(recorded: Recorded, compiled: Compiled) -> list[Any]:
+def _slots(recorded: Recorded, compiled: "Compiled") -> list[Any]:
     """The leaves of the result, with a slot for each output."""
     boxes = iter(enumerate(compiled.boxes))
     return [

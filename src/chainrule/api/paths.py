@@ -7,11 +7,13 @@ this call's, and the way that agrees so far takes over. A way not seen before is
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule.api.recorded import Recorded
-from chainrule.backends.llvm.compiled import Compiled
-from chainrule.backends.llvm.entry import Entry
+
+if TYPE_CHECKING:
+    from chainrule.backends.llvm.compiled import Compiled
+    from chainrule.backends.llvm.entry import Entry
 
 Outcomes = tuple[bool, ...]
 PATHS = 64  # ways of one signature
@@ -31,8 +33,8 @@ class Path:
 
     outcomes: Outcomes
     run: Callable[..., Any]
-    code: Compiled
-    entry: Entry | None = None  # of calls that need no Python
+    code: "Compiled"
+    entry: "Entry | None" = None  # of calls that need no Python
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
-from pathlib import Path
+from os.path import dirname
 from types import CodeType
 
 import numpy as np
@@ -13,10 +13,7 @@ from chainrule.trace.checkpoint import PASSES_ON
 from chainrule.trace.places import Destination, destination, returned_names, span
 from chainrule.trace.trace import Call, Trace
 
-_LIBRARIES = (
-    str(Path(__file__).parents[1]),
-    str(Path(np.__file__).parent),
-)
+_LIBRARIES = (dirname(dirname(__file__)), dirname(np.__file__))
 DEEPEST = 32  # calls within calls that an origin keeps; recursion may go on for a thousand
 
 
