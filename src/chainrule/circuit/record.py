@@ -171,19 +171,23 @@ def gate_named(name: str) -> Gate | None:
 MOST_INPUTS = 10_000
 
 
+_MEANT: dict[Callable[..., Any], Gate] = {}
+
+
 def gate_of(function: Callable[..., Any]) -> Gate | None:
     """The gate that a function of NumPy or SciPy means."""
-    found = BY_NUMPY.known(function)
-    if found is not None:
-        return found
+    return _MEANT.get(function) or _gate_meant(function)
+
+
+def _gate_meant(function: Callable[..., Any]) -> Gate | None:
     special = sys.modules.get("scipy.special")  # who calls its functions has loaded it
-    name = function.__name__
+    name, found = function.__name__, None
     if special is not None and getattr(special, name, None) is function:
         found = BY_SCIPY.get(name)
-        if found is not None:
-            BY_NUMPY[function] = found
-            return found
-    return BY_NUMPY.get(function)
+    found = found or BY_NUMPY.get(function)
+    if found is not None:
+        _MEANT[function] = found
+    return found
 
 
 def catalogue() -> Sequence[Gate]:

@@ -36,11 +36,6 @@ class Registry(MutableMapping[K, V]):
                     _load(family)
         return self.loaded[key]
 
-    def known(self, key: K) -> V | None:
-        """What is at hand, quickly; None where __getitem__ would look further."""
-        found = self.loaded.get(key)
-        return None if _loading else found
-
     def __setitem__(self, key: K, value: V) -> None:
         self.loaded[key] = value
 
