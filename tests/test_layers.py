@@ -46,6 +46,10 @@ OPTIONAL = {  # loaded inside the function that needs them
     *("optree", "rich", "scipy", "llvmlite", "matplotlib", "anywidget", "safetensors"),
     *("ray", "torch", "jax", "onnx"),
 }
+LATER = (  # loaded when a function is called again: its first call does without
+    *("chainrule.api.program", "chainrule.api.compiling", "chainrule.api.into"),
+    "chainrule.api.bound",
+)
 WITHOUT_GATE_NAMES = ("views", "check", "code", "transform")
 
 
@@ -76,8 +80,7 @@ class Import:
         """Allowed to wait: what a package's __getattr__, a public name, or a command needs."""
         in_getattr = self.module.is_package and self.function == "__getattr__"
         at_the_face = self.module.name == ROOT or part_of(self.module.name) == "cli"
-        at_the_face |= self.target == f"{ROOT}.api.program"  # a first gradient does without
-        return in_getattr or bool(self.function and at_the_face)
+        return in_getattr or bool(self.function and (at_the_face or self.target in LATER))
 
     def __str__(self) -> str:
         return f"{place(self.module, self.line)}: {self.module.name} imports {self.target}"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.circuit.record import GATES
+from chainrule.circuit.record import catalogue
 from chainrule.circuit.text import from_text, to_text
 
 
@@ -119,7 +119,7 @@ def test_the_contract(hypotenuse):
 
 
 def test_the_catalogue_is_left_alone(hypotenuse):
-    before = len(GATES)
+    before = len(catalogue())
     for _ in range(5):
         cr.grad(hypotenuse)(3.0, 4.0)
-    assert len(GATES) - before <= 1  # entered once, when it is first recorded
+    assert len(catalogue()) - before <= 1  # entered once, when it is first recorded

@@ -5,14 +5,17 @@ names, as a table of values and gradients, and with a verdict against finite dif
 """
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from chainrule.api.eager import grad, value_and_grad, vjp
+from chainrule import errors as errors
+from chainrule.circuit.registry import FAMILIES as _FAMILIES  # before the function of that name
 from chainrule.version import VERSION
 
 if TYPE_CHECKING:
     from chainrule.api.derivatives import hessian, hvp, jacobian, jvp, linearize
     from chainrule.api.dimensions import Dimensions
+    from chainrule.api.eager import grad, value_and_grad, vjp
     from chainrule.api.jit import Jitted
     from chainrule.api.vmap import vmap
     from chainrule.api.worked import Worked
@@ -40,6 +43,8 @@ __all__ = [
     "vmap",
 ]
 __version__ = VERSION
+
+_FAMILIES.append("chainrule.gates")  # loaded when a gate is first asked for
 
 
 def circuit(f: Callable[..., Any]) -> "Callable[..., Worked]":
@@ -161,21 +166,29 @@ def stop_gradient(x: Any) -> Any:
     return derivatives.stop_gradient(x)
 
 
-def __getattr__(name: str) -> Any:
-    if name == "Worked":
-        from chainrule.api.worked import Worked
+_HOMES = {  # of the names above that are not defined here: their modules, loaded when asked for
+    "Worked": "api.worked",
+    "checkpoint": "trace.checkpoint",
+    "grad": "api.eager",
+    "hessian": "api.derivatives",
+    "hvp": "api.derivatives",
+    "jacobian": "api.derivatives",
+    "jvp": "api.derivatives",
+    "linearize": "api.derivatives",
+    "value_and_grad": "api.eager",
+    "vjp": "api.eager",
+    "vmap": "api.vmap",
+}
 
-        return Worked
-    if name == "checkpoint":
-        from chainrule.trace.checkpoint import checkpoint
 
-        return checkpoint
-    if name in ("hessian", "hvp", "jacobian", "jvp", "linearize"):
-        from chainrule.api import derivatives
+if not TYPE_CHECKING:  # a type checker reads the imports above, and finds misspelt names
 
-        return getattr(derivatives, name)
-    if name == "vmap":
-        from chainrule.api.vmap import vmap
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f"chainrule.{_HOMES[name]}"), name)
+        return found
 
-        return vmap
-    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -53,6 +53,10 @@ class InputError(ChainruleError, ValueError):
     """Missing, unknown or unusable inputs."""
 
 
+class HostCallError(ChainruleError, ValueError):
+    """A gate called between parts of machine code gave another shape or dtype than before."""
+
+
 class GradientError(ChainruleError, AssertionError):
     """A gradient that disagrees with finite differences."""
 

@@ -7,11 +7,11 @@ import pytest
 
 import chainrule as cr
 from chainrule.api.eager import forget
-from chainrule.circuit.record import GATES
+from chainrule.circuit.record import catalogue
 from chainrule.circuit.types import TYPES, type_id
 
-CHOOSING = [g for g in GATES if g.mask is not None and g.family == "elementwise"]
-PARTIALS = [g for g in GATES if g.local is not None and g.vjp is not None]
+CHOOSING = [g for g in catalogue() if g.mask is not None and g.family == "elementwise"]
+PARTIALS = [g for g in catalogue() if g.local is not None and g.vjp is not None]
 
 
 def columns(gate):

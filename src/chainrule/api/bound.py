@@ -12,7 +12,8 @@ import numpy as np
 
 from chainrule.api.into import captured, delivered, names_in, places, targets_in
 from chainrule.api.paths import Path, like
-from chainrule.backends.llvm.entry import Entered, bound_entry, enter
+from chainrule.backends.llvm.entry import bound_entry
+from chainrule.backends.llvm.targets.entered import Entered, enter
 from chainrule.errors import InputError
 
 DTYPES = tuple(map(np.dtype, (np.float64, np.float32, np.int64, np.bool_)))

@@ -27,17 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.api.bound import Bound, as_buffer, bound, value_of
-from chainrule.api.into import (
-    Targets,
-    computed_into,
-    delivered,
-    takes_out,
-    targets_among,
-    targets_in,
-    written_over,
-)
-from chainrule.api.paths import PATHS, Elsewhere, Like, Path, Paths, guarded, like
+from chainrule.api.paths import PATHS, Elsewhere, Like, Path, Paths, like
 from chainrule.api.recorded import (
     FIXED,
     NUMBERS,
@@ -48,14 +38,19 @@ from chainrule.api.recorded import (
     record,
     too_many_ways,
 )
-from chainrule.api.results import Slot, deliverer, slots_of
-from chainrule.backends.llvm.compiled import Compiled, compiled
-from chainrule.backends.llvm.entry import Entered, Entry, direct_entry, enter
-from chainrule.backends.llvm.host import CompiledParts, Unlike
-from chainrule.backends.llvm.programs import Programs
-from chainrule.errors import ChainruleWarning, InputError, TraceError, UnsupportedError
-from chainrule.trace.names import with_names
+from chainrule.backends.llvm.targets.entered import Entered, Entry, enter
+from chainrule.errors import (
+    ChainruleWarning,
+    HostCallError,
+    InputError,
+    TraceError,
+    UnsupportedError,
+)
 from chainrule.trace.traced import Traced
+
+if TYPE_CHECKING:
+    from chainrule.api.bound import Bound
+    from chainrule.backends.llvm.programs import Programs
 
 KEPT = 128  # signatures of one function; the oldest is forgotten
 
@@ -76,7 +71,7 @@ class Jitted(Entered):
         self._donate = donate
         self._name = getattr(f, "__name__", type(f).__name__)
         self._entries: OrderedDict[Any, Paths] = OrderedDict()
-        self._programs = Programs()
+        self._programs: Programs | None = None  # until something is compiled
         self._said: set[str] = set()
         self._lock = threading.Lock()
         self._entered: Entry | None = None
@@ -91,7 +86,7 @@ class Jitted(Entered):
             if entry is not None and entry.run is not None:
                 try:
                     result = entry.run(*args)
-                except (Elsewhere, Unlike):
+                except (Elsewhere, HostCallError):
                     pass
                 else:
                     self._prefer(entry.compiled[0])
@@ -120,7 +115,7 @@ class Jitted(Entered):
         if why is not None:
             raise why
 
-    def bind(self, *args: Any, out: Any) -> Bound:
+    def bind(self, *args: Any, out: Any) -> "Bound":
         """A function without arguments that computes between arrays of the caller, again and again.
 
         args: float arrays as f takes them; an array without axes stands for a number. out: arrays
@@ -128,6 +123,8 @@ class Jitted(Entered):
         or made. Raises InputError where an array is not of the kind, or shares memory with one of
         `out`; and as `compile` does.
         """
+        from chainrule.api.bound import as_buffer, bound, value_of
+
         inputs = [as_buffer(x, k) for k, x in enumerate(args)]
         given = tuple(map(value_of, inputs))
         result = self._call(given, {})
@@ -147,11 +144,15 @@ class Jitted(Entered):
 
     @cached_property
     def _has_out(self) -> bool:
+        from chainrule.api.into import takes_out
+
         return takes_out(self._f)
 
     def _into_place(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What f returns, in the arrays of `out`, or in donated ones."""
         import optree
+
+        from chainrule.api.into import computed_into, delivered, targets_among, targets_in
 
         out = None if self._has_out else kwargs.pop("out", None)
         if out is None and not self._donate:
@@ -164,7 +165,7 @@ class Jitted(Entered):
                 raise InputError("out cannot take traced values: inside a gradient, use the result")
             return self._f(*args, **kwargs)
 
-        def targets(spec: Any, likes: Sequence[Like | None]) -> Targets:
+        def targets(spec: Any, likes: Sequence[Like | None]) -> Sequence[Any]:
             if self._donate:
                 return targets_among(args, self._donate, likes)
             return targets_in(out, spec, likes)
@@ -193,7 +194,7 @@ class Jitted(Entered):
                 result = entry.run(*inputs)
             except Elsewhere:
                 pass
-            except Unlike as error:
+            except HostCallError as error:
                 return self._eagerly(entry, error, args, kwargs)
             else:
                 self._prefer(entry.compiled[0])
@@ -245,21 +246,13 @@ class Jitted(Entered):
                 raise too_many_ways(recorded, PATHS)
             entry.firsts[outcomes] = recorded
             return
+        from chainrule.api.compiling import Programs, compiled_way, host_calls
+
         check_same(first, recorded, self._name)
-        # a decision that turns out otherwise may make an earlier part or call go wrong
-        named = with_names(recorded.circuit, recorded.trace)
-        code = compiled(named, programs=self._programs, whole=bool(outcomes))
-        if isinstance(code, CompiledParts):
-            self._say(f"jit({self._name}) calls Python between its machine code: {code.calls}")
-        slots, count = slots_of(recorded, code), len(code.boxes) - len(outcomes)
-        run = code.delivering(guarded(deliverer(recorded.spec, slots), outcomes, count))
-        direct = None
-        likes = tuple(map(like, recorded.leaves))
-        if given is not None:
-            over = written_over(code, given, self._donate, slots, likes)
-            if over is not None and not (over and outcomes):
-                direct = _direct(code, given, recorded, slots, over)
-        path = Path(outcomes, run, code, recorded.spec, slots, likes, direct)
+        self._programs = self._programs or Programs()
+        path = compiled_way(recorded, given, self._donate, self._programs)
+        if calls := host_calls(path):
+            self._say(f"jit({self._name}) calls Python between its machine code: {calls}")
         entry.add(path)
         entry.firsts.pop(outcomes, None)
         self._prefer(path)
@@ -367,26 +360,3 @@ def _is_flat(args: tuple[Any, ...]) -> bool:
 def _leaf_key(x: Any) -> Any:
     """What compiled code depends on in an argument: its class, for arrays their shape and dtype."""
     return (x.shape, x.dtype) if isinstance(x, np.ndarray) else x.__class__
-
-
-# ---- generated calls
-
-
-def _direct(
-    code: Compiled,
-    given: tuple[Any, ...],
-    recorded: Recorded,
-    slots: Sequence[Any],
-    over: Sequence[tuple[int, int]],
-) -> Entry | None:
-    """What lets calls enter the code; None where the arguments or the result are of other kinds."""
-    import optree
-
-    tree: Any = given
-    leaves, spec = optree.tree_flatten(tree, none_is_leaf=True)
-    places = [x.index if isinstance(x, Slot) else None for x in slots]
-    if None in places or not all(map(is_input, leaves)):
-        return None
-    arguments: Any = spec.unflatten(range(len(leaves)))
-    result = recorded.spec.unflatten(places)
-    return direct_entry(code, leaves, arguments, result, recorded.outcomes, over)

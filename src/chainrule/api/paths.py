@@ -7,14 +7,16 @@ this call's, and the way that agrees so far takes over. A way not seen before is
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.api.recorded import Recorded
-from chainrule.backends.llvm.compiled import Compiled
-from chainrule.backends.llvm.entry import Entry
 from chainrule.trace.traced import Traced
+
+if TYPE_CHECKING:
+    from chainrule.backends.llvm.compiled import Compiled
+    from chainrule.backends.llvm.targets.entered import Entry
 
 Outcomes = tuple[bool, ...]
 NUMBERS = (int, float, np.generic, np.ndarray)
@@ -43,11 +45,11 @@ class Path:
 
     outcomes: Outcomes
     run: Callable[..., Any]
-    code: Compiled
+    code: "Compiled"
     spec: Any  # of the result, optree's
     slots: tuple[Any, ...]  # its leaves, as in results.py
     likes: tuple[Like | None, ...]
-    entry: Entry | None = None  # of calls that need no Python
+    entry: "Entry | None" = None  # of calls that need no Python
 
 
 def like(x: Any) -> Like | None:

@@ -1,6 +1,6 @@
 """One traced call, kept: what jit compiles, and what it compares before it dares to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
@@ -29,40 +29,79 @@ class Recorded:
 
     trace: Trace
     circuit: Circuit
-    spec: Any  # of the result, optree's
-    leaves: tuple[Any, ...]  # of the result: traced values and plain ones
+    out: Any  # what the function returned
+    leaves: tuple[Any, ...]  # of it: traced values and plain ones
     outcomes: tuple[bool, ...]  # of the decisions, whose wires follow the outputs
+
+    @property
+    def spec(self) -> Any:
+        """How the result is nested, optree's."""
+        import optree
+
+        return optree.tree_structure(self.out, none_is_leaf=True)
 
     @property
     def result(self) -> Any:
         """What the function returned, as plain numbers and arrays, the caller's own."""
         values = [plain(x, self.trace) for x in self.leaves]
-        return self.spec.unflatten([x.copy() if isinstance(x, np.ndarray) else x for x in values])
+        own = [x.copy() if isinstance(x, np.ndarray) else x for x in values]
+        if is_plain_leaf(self.out):
+            return own[0]
+        return tuple(own) if is_flat(self.out) else self.spec.unflatten(own)
 
 
 def record(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recorded:
     """Call f with every real number and array in its arguments traced."""
-    import optree
-
     trace = Trace()
-    given: Any = (args, kwargs)
-    paths, leaves, spec = optree.tree_flatten_with_path(given, none_is_leaf=True)
-    names = parameter_names(f, len(args))
-    lifted = [_lift(trace, x, names, path) for x, path in zip(leaves, paths, strict=True)]
-    positional, named = spec.unflatten(lifted)
+    positional, named = _lifted(trace, f, args, kwargs)
     try:
         out = f(*positional, **named)
     except ValueError as error:
         retell(error)
     finally:
         trace.close()
-    found, result = optree.tree_flatten(out, none_is_leaf=True)
+    found = _leaves(out)
     wires = [x.wire for x in found if is_of(x, trace)]
     decided = [wire for wire, *_ in trace.decisions]
     circuit = trace.circuit([*wires, *decided], getattr(f, "__name__", "f"))
     trace.forget()  # it is kept until the next call, and may hold many arrays
     outcomes = tuple(outcome for _, outcome, *_ in trace.decisions)
-    return Recorded(trace, circuit, result, tuple(found), outcomes)
+    return Recorded(trace, circuit, out, tuple(found), outcomes)
+
+
+def is_plain_leaf(x: Any) -> bool:
+    """True for a number or an array itself, traced or not: no need to load optree to see it."""
+    return x.__class__ in (float, np.ndarray, np.float64, Traced)
+
+
+def is_flat(x: Any) -> bool:
+    """True for a tuple of such."""
+    return x.__class__ is tuple and all(map(is_plain_leaf, x))
+
+
+def _leaves(out: Any) -> Sequence[Any]:
+    if is_plain_leaf(out):
+        return (out,)
+    if is_flat(out):
+        return out  # type: ignore[no-any-return]  # a tuple
+    import optree
+
+    return optree.tree_leaves(out, none_is_leaf=True)
+
+
+def _lifted(
+    trace: Trace, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """The arguments with every number and array that is an input traced."""
+    names = parameter_names(f, len(args))
+    if not kwargs and is_flat(args):
+        return [_lift(trace, x, names, (0, n)) for n, x in enumerate(args)], {}
+    import optree
+
+    given: Any = (args, kwargs)
+    paths, leaves, spec = optree.tree_flatten_with_path(given, none_is_leaf=True)
+    lifted = [_lift(trace, x, names, path) for x, path in zip(leaves, paths, strict=True)]
+    return spec.unflatten(lifted)  # type: ignore[return-value]  # a pair, as given
 
 
 def _lift(trace: Trace, value: Any, names: Sequence[str], path: Sequence[Any]) -> Any:

@@ -7,10 +7,12 @@ The registries below are the only process-wide tables: gates by name and by NumP
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import numpy as np
 
+from chainrule.circuit.registry import LOCK, Registry, load_all
 from chainrule.circuit.types import TYPES, WEAK, Type, intern_type, type_id
 from chainrule.errors import UnsupportedError
 
@@ -77,7 +79,7 @@ class Gate:
     body: Callable[..., Any] | None = None
     through_body: bool = False  # its vjp is the chain rule through the body
     definition: str = ""  # source to print above a program that calls it
-    id: int = field(default_factory=lambda: len(GATES))
+    id: int = field(default_factory=count().__next__)
 
     @property
     def is_differentiable(self) -> bool:
@@ -113,21 +115,22 @@ class Gate:
         return f"<gate {self.name}>"
 
 
-GATES: list[Gate] = []
-BY_NAME: dict[str, Gate] = {}
-BY_NUMPY: dict[Callable[..., Any], Gate] = {}
-BY_SCIPY: dict[str, Gate] = {}
-BY_OPERATOR: dict[str, Gate] = {}
-BY_METHOD: dict[str, Gate] = {}
-BY_COUNT: dict[str, Callable[[int], Gate]] = {}  # gates of any number of inputs: name_<count>
+BY_NAME: Registry[str, Gate] = Registry()
+BY_NUMPY: Registry[Callable[..., Any], Gate] = Registry()
+BY_SCIPY: Registry[str, Gate] = Registry()
+BY_OPERATOR: Registry[str, Gate] = Registry()
+BY_METHOD: Registry[str, Gate] = Registry()
+# gates of any number of inputs: name_<count>
+BY_COUNT: Registry[str, Callable[[int], Gate]] = Registry()
+SPELLED: list[Gate] = []  # those recognised where a user writes them with others
+_gates: list[Gate] = []
 
 
 def register(gate: Gate) -> Gate:
     """Enter a gate in the registries. A name belongs to one gate."""
-    if gate.name in BY_NAME:
+    if BY_NAME.loaded.setdefault(gate.name, gate) is not gate:
         raise UnsupportedError(f"a gate named {gate.name!r} exists already; choose another name")
-    GATES.append(gate)
-    BY_NAME[gate.name] = gate
+    _gates.append(gate)
     for function in gate.numpy:
         BY_NUMPY[function] = gate
     for name in gate.scipy:
@@ -136,12 +139,14 @@ def register(gate: Gate) -> Gate:
         BY_METHOD[gate.method] = gate
     if gate.operator:
         BY_OPERATOR[gate.operator] = gate
+    if gate.spellings:
+        SPELLED.append(gate)
     return gate
 
 
 def admit(gate: Gate) -> Gate:
     """Let a user's gate into circuits. Its name stays the user's: two gates may share one."""
-    GATES.append(gate)
+    _gates.append(gate)
     return gate
 
 
@@ -157,30 +162,45 @@ def stages_gate(name: str, symbol: str = "") -> Gate:
 
 def gate_named(name: str) -> Gate | None:
     """The gate of a name; one for so many inputs, such as stack_3, is made when first asked for."""
-    found = BY_NAME.get(name)
-    stem, _, count = name.rpartition("_")
-    if found is None and stem in BY_COUNT and count.isdecimal() and 0 < int(count) <= MOST_INPUTS:
-        found = BY_COUNT[stem](int(count))
-    return found
+    stem, _, digits = name.rpartition("_")
+    if name not in BY_NAME.loaded and digits.isdecimal():
+        make = BY_COUNT.get(stem)
+        if make is not None and 0 < int(digits) <= MOST_INPUTS:
+            return make(int(digits))
+    return BY_NAME.get(name)
 
 
 MOST_INPUTS = 10_000
 
 
+_MEANT: dict[Callable[..., Any], Gate] = {}
+
+
 def gate_of(function: Callable[..., Any]) -> Gate | None:
     """The gate that a function of NumPy or SciPy means."""
-    found = BY_NUMPY.get(function)
+    return _MEANT.get(function) or _gate_meant(function)
+
+
+def _gate_meant(function: Callable[..., Any]) -> Gate | None:
     special = sys.modules.get("scipy.special")  # who calls its functions has loaded it
-    if found is None and special is not None:
-        name = function.__name__
-        if name in BY_SCIPY and getattr(special, name) is function:
-            found = BY_NUMPY[function] = BY_SCIPY[name]
+    name, found = function.__name__, None
+    if special is not None and getattr(special, name, None) is function:
+        found = BY_SCIPY.get(name)
+    found = found or BY_NUMPY.get(function)
+    if found is not None:
+        _MEANT[function] = found
     return found
+
+
+def catalogue() -> Sequence[Gate]:
+    """Every gate there is, of all families."""
+    load_all()
+    return tuple(_gates)
 
 
 def differentiable_gates() -> Iterable[Gate]:
     """Every gate of the catalogue that holds a derivative."""
-    return (gate for gate in GATES if gate.is_differentiable)
+    return (gate for gate in catalogue() if gate.is_differentiable)
 
 
 @dataclass(frozen=True, eq=False, repr=False, match_args=False)
@@ -212,13 +232,19 @@ def kind_id(gate: Gate, attrs: Attrs, type_id: int) -> int:
     """The interned id of (gate, attrs, output type)."""
     key = (gate.id, repr(attrs) if attrs else "", type_id)  # repr tells True from 1, 0.0 from -0.0
     found = _KIND_IDS.get(key)
-    if found is None:
-        found = _KIND_IDS[key] = len(KINDS)
-        t = TYPES[type_id]
-        by_partials = gate.vjp is None and not attrs
-        differentiable = gate.is_differentiable and t.is_inexact
-        KINDS.append(Kind(gate, dict(attrs), t, type_id, attrs, differentiable, by_partials))
-    return found
+    return _new_kind(gate, attrs, type_id, key) if found is None else found
+
+
+def _new_kind(gate: Gate, attrs: Attrs, type_id: int, key: tuple[int, str, int]) -> int:
+    t = TYPES[type_id]
+    by_partials = gate.vjp is None and not attrs
+    differentiable = gate.is_differentiable and t.is_inexact
+    kind = Kind(gate, dict(attrs), t, type_id, attrs, differentiable, by_partials)
+    with LOCK:
+        if key not in _KIND_IDS:
+            KINDS.append(kind)
+            _KIND_IDS[key] = len(KINDS) - 1  # last, as others read it without the lock
+        return _KIND_IDS[key]
 
 
 _KIND_OF: dict[tuple[Any, ...], int] = {}

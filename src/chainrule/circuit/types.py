@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.circuit.registry import LOCK
+
 
 @dataclass(frozen=True, slots=True)
 class Type:
@@ -48,8 +50,11 @@ def intern_type(t: Type) -> int:
     """The id of a type, the same for equal types for as long as the process lives."""
     found = _IDS.get(t)
     if found is None:
-        found = _IDS[t] = len(TYPES)
-        TYPES.append(t)
+        with LOCK:
+            if t not in _IDS:
+                TYPES.append(t)
+                _IDS[t] = len(TYPES) - 1  # last, as others read it without the lock
+            found = _IDS[t]
     return found
 
 

@@ -1,49 +1,42 @@
-"""What gates mean: one definition per gate, by family. Importing it loads the catalogue."""
+"""What gates mean: one definition per gate, by family.
 
+Importing it loads the families that any gradient may need: operators, what recognised groups are,
+reading and writing. The others load when one of their names is first asked for.
+"""
+
+from chainrule.circuit.registry import FAMILIES
 from chainrule.gates import (
-    along,
-    border,
     choose,
     composed,
     contract,
-    diagonal,
-    einsum,
     elementwise,
     functions,
     index,
-    join,
     keys,
     move,
-    order,
     reduce,
-    shift,
     sigmoid,
-    special,
     stable,
-    tensordot,
     terms,
 )
 
 __all__ = [
-    "along",
-    "border",
     "choose",
     "composed",
     "contract",
-    "diagonal",
-    "einsum",
     "elementwise",
     "functions",
     "index",
-    "join",
     "keys",
     "move",
-    "order",
     "reduce",
-    "shift",
     "sigmoid",
-    "special",
     "stable",
-    "tensordot",
     "terms",
 ]
+
+FAMILIES.extend(  # the likeliest first
+    f"{__name__}.{family}" for family in (
+        "join", "along", "order", "shift", "border", "diagonal", "tensordot", "einsum", "special",
+    )
+)

@@ -7,12 +7,12 @@
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from chainrule.circuit.record import BY_COUNT, Gate
+from chainrule.circuit.registry import once_each
 from chainrule.circuit.types import Type
 from chainrule.errors import ShapeError
 from chainrule.gates.batched import reshaped, shape_of_one
@@ -162,7 +162,7 @@ _EINSUM_SAMPLES: dict[int, tuple[str, ...]] = {
 }
 
 
-@cache
+@once_each
 def einsumming(count: int) -> Gate:
     """The gate that multiplies so many arrays and sums over the letters not in the result."""
     arrays = [SQUARE, SQUARE[:, ::-1] - 1, np.cos(np.arange(9.0)).reshape(3, 3)][:count]

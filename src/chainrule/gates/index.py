@@ -12,13 +12,14 @@ The last gates change x where x is theirs to change; else they change a copy.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from chainrule.circuit.record import BY_COUNT, Gate
+from chainrule.circuit.registry import once_each
 from chainrule.circuit.types import Type
 from chainrule.errors import ShapeError
 from chainrule.gates.batched import (
@@ -179,7 +180,7 @@ _KEYS: dict[int, tuple[Key, ...]] = {
 }
 
 
-@cache
+@once_each
 def indexing(count: int) -> Gate:
     """The gate x[key] for a key with so many index arrays."""
     words = ("puts {dout} back where it was taken from {x}; the other places get 0" if not count
@@ -260,7 +261,7 @@ def changed(change: Callable[..., None]) -> Callable[..., Any]:
     return evaluate
 
 
-@cache
+@once_each
 def adding(count: int) -> Gate:
     """The gate x[key] += v for a key with so many index arrays."""
     return _writing(
@@ -275,7 +276,7 @@ def adding(count: int) -> Gate:
     )
 
 
-@cache
+@once_each
 def setting(count: int) -> Gate:
     """The gate x[key] = v for a key with so many index arrays.
 
@@ -346,7 +347,7 @@ def _is_last_text(attrs: Mapping[str, Any], operands: Any) -> str:
     )
 
 
-@cache
+@once_each
 def lasting(count: int) -> Gate:
     """The gate that tells which of the numbers written at index arrays stay: the last of each."""
     key, picked = ("i", "j")[:count], (4, 4)[: 3 - count]

@@ -12,13 +12,13 @@ when first needed. vstack, hstack and column_stack are concatenate after atleast
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from chainrule.circuit.record import BY_COUNT, Gate
+from chainrule.circuit.registry import once_each
 from chainrule.circuit.types import Type
 from chainrule.errors import ShapeError
 from chainrule.gates.along import take
@@ -100,7 +100,7 @@ def _part(dout: Any, axis: int, place: Any) -> Callable[[], Any]:
 _TWO_ROWS = np.arange(6.0).reshape(2, 3)
 
 
-@cache
+@once_each
 def concatenating(count: int) -> Gate:
     """The gate that joins so many arrays along an axis they have."""
     widths = [_TWO_ROWS + 10 * n for n in range(count)]
@@ -174,7 +174,7 @@ def _stacked(types: Sequence[Type], *, axis: int) -> Type:
     return Type((*first[:axis], len(types), *first[axis:]), joined_dtype(types))
 
 
-@cache
+@once_each
 def stacking(count: int) -> Gate:
     """The gate that puts so many arrays of one shape side by side on a new axis."""
     vectors = tuple(np.arange(3.0) + 10 * n for n in range(count))

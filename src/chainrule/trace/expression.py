@@ -12,7 +12,7 @@ from typing import Any
 
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import Circuit
-from chainrule.circuit.record import BY_NAME, BY_OPERATOR, GATES, Gate
+from chainrule.circuit.record import BY_NAME, BY_OPERATOR, Gate, catalogue
 from chainrule.circuit.types import TYPES, type_id
 from chainrule.errors import ExpressionError, InputError
 from chainrule.gates.handle import Handle
@@ -213,7 +213,7 @@ def _parts(node: ast.expr) -> tuple[list[ast.expr], Gate | None]:
 
 
 def _function(name: str, count: int) -> Gate:
-    known = {g.name: g for g in GATES if _is_function(g)}
+    known = {g.name: g for g in catalogue() if _is_function(g)}
     gate = known.get(_OTHER_NAMES.get(name, name))
     if gate is None:
         names = sorted({*known, *_OTHER_NAMES} - {"where"})

@@ -2,22 +2,19 @@
 
 from array import array
 from collections.abc import Sequence
-from pathlib import Path
+from os.path import dirname
 from types import CodeType
 
 import numpy as np
 
 from chainrule.circuit.circuit import NOTHING, Circuit, Decision, Origin
-from chainrule.circuit.record import BY_NAME, GATES, KINDS, Gate
+from chainrule.circuit.record import BY_NAME, KINDS, Gate, catalogue
 from chainrule.trace.calls import Call
 from chainrule.trace.checkpoint import PASSES_ON
 from chainrule.trace.places import Destination, destination, returned_names, span
 from chainrule.trace.trace import Trace
 
-_LIBRARIES = (
-    str(Path(__file__).parents[1]),
-    str(Path(np.__file__).parent),
-)
+_LIBRARIES = (dirname(dirname(__file__)), dirname(np.__file__))
 DEEPEST = 32  # calls within calls that an origin keeps; recursion may go on for a thousand
 
 
@@ -66,7 +63,7 @@ def decisions(trace: Trace) -> tuple[Decision, ...]:
     for wire, outcome, code, lasti in trace.decisions:
         call = _called_function(code, lasti) if wire in asked else ""
         line = span(code, lasti).line
-        gate = next((g for g in GATES if g.builtin and g.builtin[0] == call), None)
+        gate = next((g for g in catalogue() if g.builtin and g.builtin[0] == call), None)
         if gate is not None and gate.builtin is not None:
             taken = _picked(trace.rows()[wire].tolist(), BY_NAME[gate.builtin[1]], outcome)
             instead = f"np.{gate.numpy[0].__name__}"

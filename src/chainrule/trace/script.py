@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.circuit.record import BY_NAME, GATES, Gate
+from chainrule.circuit.record import BY_NAME, Gate, catalogue
 from chainrule.errors import ChainruleError, ExpressionError, InputError
 from chainrule.trace.frames import user_frame, where
 from chainrule.trace.trace import Trace
@@ -29,7 +29,7 @@ class ScriptMath:
         function = getattr(math, name)
         if not callable(function):
             return function
-        gate = next((g for g in GATES if g.scalar is function), None)
+        gate = next((g for g in catalogue() if g.scalar is function), None)
         return _either(function, gate, f"math.{name}")
 
 

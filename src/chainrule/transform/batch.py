@@ -20,13 +20,12 @@ import numpy as np
 
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import NOTHING, Circuit
-from chainrule.circuit.record import Kind
+from chainrule.circuit.record import BY_COUNT, Kind
 from chainrule.circuit.types import TYPES
 from chainrule.errors import ShapeError, UnsupportedError
 from chainrule.gates.batched import BatchRule, along_axes, broadcasting, count_of
 from chainrule.gates.handle import Carrier, Handle
 from chainrule.gates.index import index
-from chainrule.gates.join import stacking
 from chainrule.transform.spreads import spreads
 
 BY_FAMILY: Mapping[str, BatchRule] = {"elementwise": broadcasting, "reduce": along_axes}
@@ -136,7 +135,7 @@ def _one_by_one(kind: Kind, many: tuple[bool, ...], inputs: Sequence[Any]) -> An
     if not outs:
         return np.zeros((0, *kind.type.shape), kind.type.dtype)
     if any(isinstance(out, Carrier) for out in outs):
-        return stacking(len(outs))(*outs, axis=0)
+        return BY_COUNT["stack"](len(outs))(*outs, axis=0)
     return np.stack(outs)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import Circuit
-from chainrule.circuit.record import GATES, KINDS, Gate, Kind
+from chainrule.circuit.record import KINDS, SPELLED, Gate, Kind
 from chainrule.circuit.types import FLOAT, TYPES, Type, intern_type
 from chainrule.gates.handle import Handle
 
@@ -60,17 +60,17 @@ def patterns_among(kinds: Iterable[int]) -> dict[int, list[Pattern]]:
     """The patterns whose gates are all among these kinds', longest first, by their last gate."""
     gates = {KINDS[k].gate.id for k in kinds}
     found: dict[int, list[Pattern]] = {}
-    for needed, pattern in _patterns(len(GATES)):
+    for needed, pattern in _patterns(len(SPELLED)):
         if needed <= gates:
             found.setdefault(pattern.circuit.kind_of(pattern.root).gate.id, []).append(pattern)
     return found
 
 
 @lru_cache(maxsize=8)
-def _patterns(catalogue: int) -> Sequence[tuple[frozenset[int], Pattern]]:
-    """Every pattern with the gates it needs; made again when the catalogue has grown."""
+def _patterns(count: int) -> Sequence[tuple[frozenset[int], Pattern]]:
+    """Every pattern of so many gates with the gates it needs."""
     found = []
-    for gate in GATES[:catalogue]:
+    for gate in SPELLED[:count]:
         for spelling in gate.spellings:
             b = Builder(gate.name)
             settings = {name: SETTINGS[name] for name in settings_of(gate)}

@@ -12,7 +12,7 @@ from chainrule.backends.llvm import entropy, functions, gamma, normal
 from chainrule.backends.llvm.call import CompiledNumbers
 from chainrule.backends.llvm.elementwise import ROWS
 from chainrule.circuit.builder import Builder
-from chainrule.circuit.record import GATES
+from chainrule.circuit.record import catalogue
 from chainrule.circuit.types import FLOAT, INT, TYPES, Type, type_id
 from chainrule.errors import UnsupportedError
 from chainrule.gates.choose import clip, minimum, relu
@@ -40,9 +40,8 @@ EITHER_ZERO = {"maximum", "minimum", "clip", "relu", "floor", "ceil", "trunc", "
 FLAGS_ONLY = {"bitwise_and", "bitwise_or", "invert"}
 # SciPy's own have fewer digits than ours; test_functions.py measures both levels of those.
 SCIPYS = {"polygamma", *normal.FUNCTIONS, *gamma.FUNCTIONS, *entropy.FUNCTIONS}
-COMPUTING = [
-    g for g in GATES if g.family == "elementwise" and g in ROWS and g.name not in SCIPYS
-]
+ELEMENTWISE = [g for g in catalogue() if g.family == "elementwise"]
+COMPUTING = [g for g in ELEMENTWISE if g in ROWS and g.name not in SCIPYS]
 VALUES = (-np.inf, -2.5, -1.0, -0.0, 0.0, 1e-310, 0.5, 1.0, 3.0, 1e300, np.inf, np.nan)
 BOOL, STRONG_BOOL = TYPES[type_id(True)], TYPES[type_id(np.True_)]
 STRONG = Type((), np.dtype(np.float64))

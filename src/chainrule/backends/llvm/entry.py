@@ -17,12 +17,13 @@ from chainrule.backends.llvm.buffers import ALIGNMENT
 from chainrule.backends.llvm.compiled import Compiled
 from chainrule.backends.llvm.host import CompiledParts
 from chainrule.backends.llvm.nests import DTYPE_OF, ArrayPlan, Buffer, View
+from chainrule.backends.llvm.targets.entered import Entry
 from chainrule.backends.llvm.targets.forms import Form, Item, tree_of
-from chainrule.backends.llvm.targets.python_calls import Entered, Entry, enter, entry_of
+from chainrule.backends.llvm.targets.python_calls import entry_of
 from chainrule.backends.llvm.targets.wrapper import ON_STACK
 from chainrule.backends.llvm.values import Value
 
-__all__ = ["Entered", "Entry", "bound_entry", "direct_entry", "enter"]
+__all__ = ["Entry", "bound_entry", "direct_entry"]
 
 
 def direct_entry(

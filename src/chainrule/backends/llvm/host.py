@@ -26,13 +26,9 @@ from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import Circuit
 from chainrule.circuit.record import KINDS
 from chainrule.circuit.types import TYPES, type_id
-from chainrule.errors import ChainruleError, UnsupportedError
+from chainrule.errors import HostCallError, UnsupportedError
 
 BY_VALUE = ("nonzero",)  # gates whose output has a shape that follows from numbers
-
-
-class Unlike(ChainruleError):
-    """A host call gave another shape or dtype than in the traced call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +149,7 @@ def _called(c: Circuit, row: int, operands: list[Any]) -> Any:
         value = kind.compute(operands)
     t = TYPES[type_id(value)]
     if (t.shape, t.dtype) != (kind.type.shape, kind.type.dtype):
-        raise Unlike(f"{kind.gate.name} gave {t}, and {kind.type} when it was traced")
+        raise HostCallError(f"{kind.gate.name} gave {t}, and {kind.type} when it was traced")
     return value
 
 

@@ -340,29 +340,29 @@ def test_it_may_be_compiled_anew_while_its_fallback_runs():
 def test_nothing_keeps_it_when_it_is_not_used(way):
     run = warmed(lambda x: x * x, 3.0)
     there = weakref.ref(run)
-    held = len(python_calls._HELD)
+    held = len(python_calls.HELD)
     del run
     assert there() is None  # at once, without the garbage collector
-    assert len(python_calls._HELD) == held - (way is Jitted)
+    assert len(python_calls.HELD) == held - (way is Jitted)
 
 
 def test_a_call_while_it_is_taken_apart(way):
     run = warmed(lambda x: x * x, 3.0)
     if way is Jitted:  # as the garbage collector does, in either order
-        python_calls._ENTRY.__delete__(run)
+        python_calls.ENTRY.__delete__(run)
         assert run(3.0) == 9.0
-        python_calls._FALLBACK.__delete__(run)
+        python_calls.FALLBACK.__delete__(run)
         with pytest.raises(ReferenceError, match="this function is being deleted"):
             run(3.0)
 
 
 def test_a_cycle_through_it_is_collected():
     run = warmed(lambda x: x * x, 3.0)
-    run.itself, there, held = run, weakref.ref(run), len(python_calls._HELD)
+    run.itself, there, held = run, weakref.ref(run), len(python_calls.HELD)
     del run
     gc.collect()
     assert there() is None
-    assert len(python_calls._HELD) < held or held == 0
+    assert len(python_calls.HELD) < held or held == 0
 
 
 def test_copies_are_itself():

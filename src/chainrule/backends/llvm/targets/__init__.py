@@ -1,7 +1,8 @@
 """Machines that code is generated for. Nothing outside this folder may assume one.
 
     cpu.py           this computer's processor: IR text to machine code
-    python_calls.py  CPython objects whose call slot is generated code
+    entered.py       CPython objects whose call slot is generated code
+    python_calls.py  what they enter, where it can be made
     forms.py         what such code is made for
     wrapper.py       its text
     proof.py         that it is safe: known.py, reading.py, meaning.py

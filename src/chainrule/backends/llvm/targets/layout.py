@@ -15,7 +15,6 @@ import ctypes
 import os
 import platform
 import sys
-import sysconfig
 from functools import lru_cache
 
 import numpy as np
@@ -59,7 +58,7 @@ def is_allowed() -> bool:
         and sys.version_info[:2] in ALLOWED["versions"]
         and sys.platform in ALLOWED["systems"]
         and platform.machine() in ALLOWED["machines"]
-        and not sysconfig.get_config_var("Py_GIL_DISABLED")
+        and "t" not in sys.abiflags  # built without the global lock
         and not hasattr(sys, "gettotalrefcount")  # objects of a debug build may have longer heads
         and ctypes.sizeof(ctypes.c_void_p) == 8
         and sys.byteorder == "little"
