@@ -59,7 +59,7 @@ def array_function(
     self: Traced, function: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Any:
     """What NumPy calls for any other function of a traced value."""
-    gate = BY_NUMPY.get(function)
+    gate = BY_NUMPY.loaded.get(function)  # the short way, of families that are loaded
     if gate is not None:
         return call(gate, user_frame, *args, **kwargs)
     about = _ABOUT_SHAPE.get(function)
