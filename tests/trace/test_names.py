@@ -47,6 +47,16 @@ def test_a_helpers_value_gets_its_callers_name():
     assert names(w) == ["inner", "h", "k", "s", "p", "f"]
 
 
+def test_the_items_of_a_list_have_the_names_they_are_unpacked_to():
+    def f(x):
+        left, (middle, right) = x[:1], np.split(x[1:], 2)
+        parts = np.split(right, 1)
+        return np.sum(left + middle + parts[0])
+
+    w = cr.circuit(f)(np.arange(3.0))
+    assert names(w) == ["left", None, "middle", "right", "parts", None, None, "f"]
+
+
 def test_a_name_given_again_and_again():
     def f(x):
         h = x

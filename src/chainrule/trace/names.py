@@ -11,7 +11,7 @@ from chainrule.circuit.circuit import NOTHING, Circuit, Decision, Origin
 from chainrule.circuit.record import BY_NAME, KINDS, Gate, catalogue
 from chainrule.trace.calls import Call
 from chainrule.trace.checkpoint import PASSES_ON
-from chainrule.trace.places import Destination, destination, returned_names, span
+from chainrule.trace.places import Destination, Path, destination, returned_names, span
 from chainrule.trace.trace import Trace
 
 _LIBRARIES = (dirname(dirname(__file__)), dirname(np.__file__))
@@ -113,10 +113,11 @@ class _Resolver:
     def __init__(self, trace: Trace) -> None:
         assert trace.calls is not None  # who asks has told the trace to note it
         self.calls = trace.calls.calls
+        self.items = trace.items
         self.origins: list[Origin] = []
         self._origin_ids: dict[tuple[int, int], int] = {}
         self._chains: dict[int, tuple[tuple[str, int], ...]] = {}
-        self._destinations: dict[tuple[int, int], tuple[tuple[str, ...], bool]] = {}
+        self._destinations: dict[tuple[int, int, Path], tuple[tuple[str, ...], bool]] = {}
         self._last: dict[tuple[int, str], int] = {}
 
     def origin(self, call: int, lasti: int) -> int:
@@ -157,20 +158,25 @@ class _Resolver:
 
     def names(self, row: int, call: int, lasti: int) -> tuple[str, ...]:
         """The variables a row's value is stored to, by its caller if it is returned."""
-        found = self._destinations.get((call, lasti))
-        if found is None:
-            found = self._destinations[call, lasti] = self._look_up(call, lasti)
-        names, local = found
+        names, local = self._found(call, lasti, (self.items[row],) if row in self.items else ())
+        if not names and row in self.items:
+            names, local = self._found(call, lasti, ())
         if local:
             for name in names:
                 self._last[call, name] = row
         return names
 
-    def _look_up(self, call: int, lasti: int) -> tuple[tuple[str, ...], bool]:
+    def _found(self, call: int, lasti: int, path: Path) -> tuple[tuple[str, ...], bool]:
+        key = call, lasti, path
+        if key not in self._destinations:
+            self._destinations[key] = self._look_up(*key)
+        return self._destinations[key]
+
+    def _look_up(self, call: int, lasti: int, path: Path) -> tuple[tuple[str, ...], bool]:
         code = self.calls[call].code
         if is_library(code):
             return (), False
-        here = destination(code, lasti)
+        here = destination(code, lasti, path)
         return self._in_callers(call, here) or here.names, bool(here.names)
 
     def _in_callers(self, call: int, at: Destination) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from chainrule.trace.fixed import fixed_value, is_fixed
 from chainrule.trace.frames import user_frame, where
 from chainrule.trace.operators import binary
 from chainrule.trace.steps import Step, step_of
+from chainrule.trace.trace import Trace
 from chainrule.trace.traced import Traced, call, later, stage, stage_of_one, youngest
 
 # ufuncs with the bits of their gate, once they were called: of one operand the step; of two what
@@ -102,10 +103,23 @@ def _compose(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[
             raise
         raised = type(error) if isinstance(error, ShapeError) else UnsupportedError
         raise raised(f"np.{function.__name__}: {error}{where(user_frame)}") from None
-    if given and isinstance(found, Traced):
-        for row in range(before, found.wire):  # only the last stage has the variable's name
-            found.trace.names.setdefault(row, ())
+    if given:
+        _name_results(given[0].trace, before, found)
     return found
+
+
+def _name_results(trace: Trace, before: int, found: Any) -> None:
+    """Of the rows from `before` on, let what was given have the variables' names, and no other."""
+    parts = found if isinstance(found, list | tuple) else [found]
+    items = {
+        x.wire: k for k, x in enumerate(parts)
+        if isinstance(x, Traced) and x.trace is trace and x.wire >= before
+    }
+    if items and found is parts:
+        trace.items |= items
+    for row in range(before, max(items, default=before)):
+        if row not in items:
+            trace.names.setdefault(row, ())
 
 
 def _no_gate(name: str) -> UnsupportedError:

@@ -51,8 +51,8 @@ class Trace:
 
     __slots__ = (
         "__weakref__", "birth", "calls", "captured", "copies", "decisions", "inputs", "is_nested",
-        "is_open", "is_plain", "limit", "log", "marks", "names", "packed", "regions", "renewed",
-        "seen", "sharing", "spill", "stale", "values",
+        "is_open", "is_plain", "items", "limit", "log", "marks", "names", "packed", "regions",
+        "renewed", "seen", "sharing", "spill", "stale", "values",
     )
 
     def __init__(
@@ -79,6 +79,7 @@ class Trace:
         self.sharing: dict[int, Cell] = {}  # wires whose array is the memory of a cell
         self.seen = 0  # rows whose reads the cells know of
         self.stale: dict[int, Callable[[], object]] = {}  # views to read again at the end
+        self.items: dict[int, int] = {}  # row -> which item it is of the list that a call gave
         self.renewed: dict[int, int] = {}  # row -> the one whose variable it is the newest of
         self.calls: Calls | None = here() if is_placed else None
         _open[self.birth] = weakref.ref(self)
