@@ -17,6 +17,7 @@ import pytest
 import chainrule as cr
 from chainrule.api.jit import jit
 from chainrule.errors import ChainruleWarning, TraceError, UnsupportedError
+from chainrule.trace import numpys
 
 
 def staged(x, y):
@@ -407,3 +408,13 @@ def test_errors_of_the_function_pass_through():
 def test_compile_says_what_is_unsupported():
     with pytest.raises(UnsupportedError, match="float16"):
         jit(lambda x: x * 2).compile(np.ones(3, np.float16))
+
+
+def test_a_ufunc_used_for_the_first_time_is_recorded_as_ever(monkeypatch):
+    monkeypatch.setattr(numpys, "_TWO", {})
+    run = cr.jit(cr.value_and_grad(lambda x: np.maximum(x, 0).sum()))
+    x = np.array([1.0, -2.0])
+    for _ in range(3):
+        value, gradient = run(x)
+        assert (value, gradient.tolist()) == (1.0, [1.0, 0.0])
+    assert run.is_compiled

@@ -49,6 +49,8 @@ def binary(
         log = trace.log
         if len(log) > trace.limit:
             trace.attend(find)
+        if trace.is_nested:  # computing on a value of an older trace records there
+            return slow(self, other)
         values = trace.values
         cls = other.__class__
         if cls is Traced and other.trace is trace:
@@ -76,7 +78,7 @@ def binary(
                 kind = step.new_kind(value)
         elif cls is np.float64 or cls is np.float32:
             kind = numbers.get(cls) or step.new_kind(value)
-        else:  # refused, complex, or a value of an older trace
+        else:  # refused, or complex
             return slow(self, other)
         made = _new(Traced)
         made.trace = trace
