@@ -118,10 +118,10 @@ ENGINE = [
                      else sum_to(term, shape, target) * 0 + 1, shape=target)),
     EngineMutant("the dtype left as it is", fit, "_dtype", lambda dtype: lambda term: None),
     EngineMutant("the mask ignored", backward, "select",
-                 lambda select: lambda kind, live, term: term),
+                 lambda select: lambda kind, live, term, inputs, **by: term),
     EngineMutant("the mask turned round", backward, "select",
-                 lambda select: lambda kind, live, term: select(
-                     kind, Mask(lambda: masks_not(live())), term)),
+                 lambda select: lambda kind, live, term, inputs, **by: select(
+                     kind, Mask(lambda: masks_not(live())), term, inputs, **by)),
     EngineMutant("the mask lost", backward, "sent_masks",
                  lambda sent: lambda kind, live, inputs, out: [None] * len(inputs)),
     EngineMutant("the arriving mask lost", backward, "sent_masks",
