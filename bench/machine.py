@@ -234,7 +234,7 @@ def _errors(count: int) -> None:
         print("mpmath: not installed, errors skipped")
         return
     rng = np.random.default_rng(1)
-    bases = np.exp2(rng.uniform(-1074, 1024, count))
+    bases = np.exp2(rng.uniform(-1073, 1024, count))
     exponents = rng.uniform(-744, 709.7, count) / np.log(bases)
     print(f"largest error in units in the last place, {count:,} points:")
     for name, gate, ours, points in (
