@@ -13,6 +13,7 @@ and the engine changes the gradient it holds already, at those places only:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,16 @@ def blank(like: Any, value: Any = 0, dtype: str | None = None) -> Any:
     if isinstance(like, Handle):
         return full_like(like, value=value, dtype=dtype)
     return np.full(shape_of(like), value, dtype or like.dtype)
+
+
+def zeros_over(like: Any) -> Any:
+    """Zeros in the shape of another to add to: copies of one number, which nobody may write to."""
+    return blank(like) if isinstance(like, Handle) else _zeros(shape_of(like), like.dtype)
+
+
+@lru_cache(maxsize=256)
+def _zeros(shape: tuple[int, ...], dtype: Any) -> Any:
+    return np.broadcast_to(np.zeros((), dtype), shape)
 
 
 @dataclass(frozen=True, slots=True)

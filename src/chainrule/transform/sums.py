@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.gates.terms import AddedAt, Lazy, Passed, blank
+from chainrule.gates.terms import AddedAt, Lazy, Passed, blank, zeros_over
 
 
 class Observer:
@@ -65,7 +65,7 @@ def _added_at(old: Any, term: AddedAt, owned: set[int], wire: int) -> Any:
     """The gradient of a wire with a term added at its places: in place where it is owned."""
     if not term.places.is_plain(term.dout) or not (old is None or isinstance(old, np.ndarray)):
         owned.discard(wire)
-        return term.places.added(blank(term.places.x) if old is None else old, term.dout)
+        return term.places.added(zeros_over(term.places.x) if old is None else old, term.dout)
     if wire not in owned:
         old = blank(term.places.x) if old is None else np.array(old)
         owned.add(wire)

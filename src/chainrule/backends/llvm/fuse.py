@@ -7,12 +7,14 @@
 | matmul, einsum, ...        | a product by BLAS, or a nest over all letters that folds products|
 | reshape, transpose, ...    | another view of the same memory, or a table of places            |
 | x[i], take                 | loads at places picked by index arrays                           |
-| x[key] = v, x[key] += v    | stores there, in x's memory where nobody needs x any more        |
+| x[key] = v, x[key] += v    | stores there, in x's memory where nobody needs x any more; into  |
+|                            | copies of a number, in the nest that computes v                  |
 | concatenate, stack         | stores into parts of one buffer                                  |
 | cumsum                     | a scan                                                           |
 | argsort                    | a sort                                                           |
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
@@ -41,6 +43,7 @@ from chainrule.backends.llvm.nests import (
     whole,
 )
 from chainrule.backends.llvm.picks import Picking, picking
+from chainrule.backends.llvm.pieces import Pieces, begun
 from chainrule.backends.llvm.plan import Step, known, names_of_wires, settings, shortened
 from chainrule.backends.llvm.prepare import is_pick, is_write, prepared
 from chainrule.backends.llvm.products import product, sum_of_products
@@ -76,6 +79,7 @@ class _Planner:
         self.circuit = circuit
         self.names = names_of_wires(circuit)
         self.last_reader = _last_readers(circuit)
+        self.reads = _reads(circuit)
         self.schedule = Schedule()
         self.constants: list[tuple[Buffer, Any]] = []
         self.wires: list[Wire] = []
@@ -83,6 +87,7 @@ class _Planner:
         self.done: dict[Any, Wire] = {}
         self.roots: dict[int, Wire] = {}  # of a wire in another shape: the one it is
         self.rewritten: set[Buffer] = set()  # no longer hold what they held first
+        self.pieces: dict[Buffer, Pieces] = {}  # of arrays that begin as copies of a number
         self.faults: list[Fault] = []
 
     def plan(self) -> ArrayPlan:
@@ -94,6 +99,8 @@ class _Planner:
             if view is not None:
                 self.holders.setdefault(view.buffer, []).append(row)
         outputs = tuple(self.delivered(self.wires[w]) for w in c.outputs)
+        for pieces in self.pieces.values():
+            pieces.close()
         items = needed_items(self.schedule.in_order(), outputs)
         inputs = tuple(_given(self.wires[w]) for w in c.inputs)
         return ArrayPlan(
@@ -420,16 +427,44 @@ class _Planner:
         x, v, *indices = operands
         name, origin = self.names[row], self.circuit.origin_of(row)
         wire = Wire(kind.type.shape, x.kind, name)
+        how = picking(_reading(kind, len(indices)), x.shape, [w.shape for w in indices])
+        adds = "add" in kind.gate.name
+        if how is not None and not indices and self.is_piece(wire, how, x, v, row, adds=adds):
+            return wire
         if x.number is not None:
             wire.view = self.schedule.view(replace(x, view=None))
         elif self.is_free(x, row):
             wire.view, x.is_gone = placed(x), True
             self.rewritten.add(wire.view.buffer)
+            if wire.view.buffer in self.pieces:
+                self.pieces[wire.view.buffer].is_open = False
         else:
             wire.view = placed(self.schedule.copied(self.schedule.view(x), x))
-        how = picking(_reading(kind, len(indices)), x.shape, [w.shape for w in indices])
         fault = self.fault(kind, how, x.shape, origin)
-        return self.stored(wire, how, v, indices, fault, adds="add" in kind.gate.name)
+        return self.stored(wire, how, v, indices, fault, adds=adds)
+
+    def is_piece(
+        self, wire: Wire, how: Picking, x: Wire, v: Wire, row: int, *, adds: bool
+    ) -> bool:
+        """True where a write at fixed places is one more piece of x, and `wire` is x with it."""
+        if x.number is not None:
+            pieces = begun(self.schedule, x, wire)
+        else:
+            pieces = self.pieces.get(placed(x).buffer) if self.is_free(x, row) else None
+        if pieces is None or not pieces.is_open:
+            return False
+        if any(self.reads[r] > 1 for r in self.holders.get(pieces.buffer, ())):
+            return False
+        at = View(pieces.buffer, how.shape, _steps(how.strides, how.shape), how.offset)
+        v, origin = self.cast_to(v, wire.kind), self.circuit.origin_of(row)
+        ready = pieces.take(at, v, wire.name, origin, adds=adds)
+        if ready:
+            wire.view, wire.ready = pieces.whole, max(x.ready, ready)
+            if x.view is not None and x.number is None:
+                x.is_gone = True
+                self.rewritten.add(pieces.buffer)
+            self.pieces[pieces.buffer] = pieces
+        return ready > 0
 
     def stored(
         self, wire: Wire, how: Picking | None, v: Wire, indices: Sequence[Wire], fault: int, *,
@@ -485,6 +520,14 @@ def _last_readers(circuit: Circuit) -> list[int]:
     for wire in circuit.outputs:
         last[wire] = len(circuit)
     return last
+
+
+def _reads(circuit: Circuit) -> Counter[int]:
+    """How often each row is read, or is an output."""
+    found = Counter(circuit.outputs)
+    for row in range(len(circuit)):
+        found.update(circuit.operands(row))
+    return found
 
 
 def _given(w: Wire) -> Value | Buffer:

@@ -64,7 +64,7 @@ class Schedule:
 
     def __init__(self) -> None:
         self.items: list[Nest | Product | Kernel | Scan | Sort] = []
-        self.before: list[list[Step | Fetch]] = [[]]
+        self.before: list[list[Step | Fetch | Nest]] = [[]]
         self.read_there: dict[Any, Value] = {}  # (item, what) -> its value in that nest
         self.count = 0
 
