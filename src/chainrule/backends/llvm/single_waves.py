@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from chainrule.backends.llvm.lines import Lines
 from chainrule.backends.llvm.single import ROUND, ROUND_BITS
+from chainrule.backends.llvm.trig import is_odd
 from chainrule.backends.llvm.twofold import Two, polynomial, quick_sum, quotient, two_sum
 
 LARGEST = 1e5
@@ -51,15 +52,11 @@ def _cos(w: Lines, r: Two) -> Two:
     return top, w.fma(w.mul(z, z), polynomial(w, z, COS), low)
 
 
-def _is_odd(w: Lines, n: str) -> str:
-    return w.compare_whole("ne", w.whole("and", n, 1), 0)
-
-
 def _wave(w: Lines, x: str, shift: int) -> str:
     """sin(x + shift pi / 2)."""
     r, n = _reduced(w, x)
     n = w.whole("add", n, shift)
-    odd = _is_odd(w, n)
+    odd = is_odd(w, n)
     high, low = (w.select(odd, c, s) for c, s in zip(_cos(w, r), _sin(w, r), strict=True))
     sign = w.whole("shl", w.whole("and", n, 2), 30)  # the bit of 2 becomes the sign
     return w.from_bits(w.whole("xor", w.bits(w.add(high, low)), sign))
@@ -67,7 +64,7 @@ def _wave(w: Lines, x: str, shift: int) -> str:
 
 def _slope(w: Lines, x: str) -> str:
     r, n = _reduced(w, x)
-    s, c, odd = quick_sum(w, *_sin(w, r)), quick_sum(w, *_cos(w, r)), _is_odd(w, n)
+    s, c, odd = quick_sum(w, *_sin(w, r)), quick_sum(w, *_cos(w, r)), is_odd(w, n)
     top = w.select(odd, w.neg(c[0]), s[0]), w.select(odd, w.neg(c[1]), s[1])
     base = w.select(odd, s[0], c[0]), w.select(odd, s[1], c[1])
     return w.add(*quotient(w, top, base))

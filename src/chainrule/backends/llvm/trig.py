@@ -90,7 +90,8 @@ def _is_odd_real(w: Lines, n: str) -> str:
     return w.compare("une", w.intrinsic("floor", half), half)
 
 
-def _is_odd(w: Lines, n: str) -> str:
+def is_odd(w: Lines, n: str) -> str:
+    """A flag: a whole number is odd."""
     return w.compare_whole("ne", w.whole("and", n, 1), 0)
 
 
@@ -98,7 +99,7 @@ def _wave(w: Lines, x: str, shift: int) -> str:
     """sin(x + shift pi / 2)."""
     r, n = _reduced(w, x)
     n = w.whole("add", n, shift)
-    odd = _is_odd(w, n)
+    odd = is_odd(w, n)
     high, low = (w.select(odd, c, s) for c, s in zip(_cos(w, r), _sin(w, r), strict=True))
     sign = w.whole("shl", w.whole("and", n, 2), 62)  # the bit of 2 becomes the sign
     return w.from_bits(w.whole("xor", w.bits(w.add(high, low)), sign))
@@ -121,7 +122,7 @@ def tan(w: Lines, x: str) -> str:
 
 def _slope(w: Lines, x: str) -> str:
     r, n = _reduced(w, x)
-    s, c, odd = _sin(w, r), _cos(w, r), _is_odd(w, n)
+    s, c, odd = _sin(w, r), _cos(w, r), is_odd(w, n)
     top = w.select(odd, w.neg(c[0]), s[0]), w.select(odd, w.neg(c[1]), s[1])
     base = w.select(odd, s[0], c[0]), w.select(odd, s[1], c[1])
     return w.add(*quotient(w, top, base))
