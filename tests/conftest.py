@@ -1,8 +1,15 @@
-"""Shared by all tests: every pass verifies the circuit it gives; compiled code is kept apart."""
+"""Shared by all tests: every pass verifies the circuit it gives; compiled code is kept apart.
+
+Random tests take the same examples each time; --hypothesis-profile=default looks at new ones.
+"""
 
 import pytest
+from hypothesis import settings
 
 from chainrule.transform import rewrite
+
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)
