@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable
 
 from chainrule.backends.llvm.lines import REAL, WHOLE, Lines
-from chainrule.backends.llvm.twofold import Two, polynomial, product, quick_sum
+from chainrule.backends.llvm.twofold import Two, polynomial, polynomial_in_two, product, quick_sum
 
 LN2 = 0.6931471805599453
 LN2_REST = 2.3190468138462996e-17  # ln 2 - LN2
@@ -78,7 +78,8 @@ def exp_two(w: Lines, x: str) -> tuple[Two, str]:
 def exp_of_rest(w: Lines, r: str, low: str) -> Two:
     """exp(r + low) for |r| <= ln 2 / 2, as 1 + r and the rest."""
     r, low = quick_sum(w, r, low)
-    tail = w.fma(w.mul(r, r), polynomial(w, r, EXP), low)
+    square = w.mul(r, r)
+    tail = w.fma(square, polynomial_in_two(w, r, square, EXP), low)
     top, lost = quick_sum(w, 1.0, r)
     return top, w.add(lost, tail)
 

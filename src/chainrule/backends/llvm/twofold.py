@@ -18,6 +18,12 @@ def polynomial(w: Lines, x: str, coefficients: Sequence[float]) -> str:
     return str(value)
 
 
+def polynomial_in_two(w: Lines, x: str, square: str, coefficients: Sequence[float]) -> str:
+    """The same, even and odd powers apart: half as many steps wait for one another."""
+    even = polynomial(w, square, coefficients[::2])
+    return w.fma(x, polynomial(w, square, coefficients[1::2]), even)
+
+
 def series(w: Lines, x: Two, coefficients: Sequence[float], lost: float) -> Two:
     """c0 + lost + c1 x + c2 x**2 + ..., its last step without rounding.
 
