@@ -54,6 +54,12 @@ def combine(x, y):
     return x * y + x, (y - x, (x * x,), ()), x > y, 2 * x
 
 
+def test_calls_go_through_the_slot_and_make_no_tuple_of_the_arguments(way):
+    has_slot = 1 << 11  # Py_TPFLAGS_HAVE_VECTORCALL
+    assert bool(way.__flags__ & has_slot) is (way is Jitted)
+    assert not Plain.__flags__ & has_slot
+
+
 def test_numbers_in_and_nested_tuples_out(way):
     run = warmed(combine, 3.0, 4.0)
     assert type(run) is way

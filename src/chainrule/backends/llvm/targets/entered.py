@@ -13,6 +13,7 @@ A function is such an object before anything is compiled, so nothing that compil
 """
 
 import ctypes
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -96,6 +97,14 @@ class Entered(_Callable):  # type: ignore[misc]  # made at run time
     """An object to be called by generated code, once it was entered."""
 
     __slots__ = ("_entry", "_otherwise")
+
+
+def called_through_slot(cls: type) -> type:
+    """A class under Entered that has its call slot; from 3.12 on, Python hands it down itself."""
+    flags = id(cls) + layout.TYPE_FLAGS
+    if IS_ALLOWED and sys.version_info < (3, 12) and layout.word(flags) == cls.__flags__:
+        ctypes.c_uint64.from_address(flags).value |= _VECTORCALL
+    return cls
 
 
 ENTRY, FALLBACK = Entered.__dict__["_entry"], Entered.__dict__["_otherwise"]

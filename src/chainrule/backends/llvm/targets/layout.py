@@ -4,6 +4,7 @@
     float      object, value; numpy.float64 too
     tuple      object, length, (from 3.14 on: hash,) items
     list       object, length, address of the items
+    type       ..., flags 168, which is written in Python 3.11
     ndarray    object, data, nd, dims, strides, base, descr, flags      (NumPy's public ABI)
 
 Generated calls are for the interpreters in ALLOWED, whose layouts were tried, and only where each
@@ -39,6 +40,7 @@ LIST_ITEMS = HEAD + 8
 DATA, ND, DIMS, DESCR, FLAGS = (HEAD + step for step in (0, 8, 16, 40, 48))
 VECTORCALL, ENTRY, FALLBACK = HEAD, HEAD + 8, HEAD + 16  # of a callable; see python_calls.py
 BLOCK = HEAD  # of its entry
+TYPE_FLAGS = 168
 READY = 0x1 | 0x100  # flags: row-major without gaps, aligned
 WRITEABLE = 0x400
 
