@@ -102,7 +102,8 @@ def jit(f: Callable[..., Any], donate: int | Sequence[int] = ()) -> "Jitted":
     f takes numbers and arrays, nested as they may be, and returns such: jit(value_and_grad(f))
     compiles value and gradient as one. Each shape and dtype is compiled by itself, and so is each
     way through Python's decisions on traced values. Results differ from eager ones by a few units
-    in the last place. What cannot be compiled runs as plain Python; a warning says so once.
+    in the last place; where all numbers given are Python's, so are those that it gives. What cannot
+    be compiled runs as plain Python; a warning says so once.
     Raises TraceError when a number that f makes up by itself (random, a clock) differs between the
     first two calls.
 

@@ -98,7 +98,7 @@ Point = namedtuple("Point", "x y")
         (lambda x: [x, (x + 1, {"b": x, 3: 7.5})], [3.0, (4.0, {"b": 3.0, 3: 7.5})]),
         (lambda x: {"x": x, "is": "x", "no": None}, {"x": 3.0, "is": "x", "no": None}),
         (lambda x: Point(x, x * x), Point(3.0, 9.0)),
-        (lambda x: (x > 2, np.exp(x) > 0), (True, np.True_)),
+        (lambda x: (x > 2, np.exp(x) > 0), (True, True)),
     ],
 )
 def test_results_keep_their_shape_and_types(f, wanted):
@@ -108,6 +108,31 @@ def test_results_keep_their_shape_and_types(f, wanted):
         types = [[type(x) for x in optree.tree_leaves(t)] for t in (result, wanted)]
         assert types[0] == types[1]
     assert is_compiled(run)
+
+
+HALF = np.float32(0.5) * np.ones(3, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("f", "wanted"),
+    [
+        (np.exp, float),
+        (cr.value_and_grad(np.tanh), (float, float)),
+        (lambda x: [np.exp(x) > 0, np.float64(2.0), np.sum(x * np.ones(3))], [bool, float, float]),
+        (lambda x: np.exp(x) if x > 0 else x, float),
+        (lambda x: np.sum(np.sort(x * HALF)), np.float32),  # Python has no number of this kind
+        (lambda x: x * np.ones(3), np.ndarray),
+        (lambda x: (np.log(x), object)[0], float),
+        (lambda x: np.exp(float(x)), float),  # runs as plain Python
+    ],
+)
+@pytest.mark.filterwarnings("ignore:jit")
+def test_python_numbers_give_python_numbers_and_others_what_the_function_gives(f, wanted):
+    run, own = jit(f), lambda x: optree.tree_map(type, x)
+    for _ in range(3):
+        assert own(run(0.5)) == wanted
+        assert own(run(np.float64(0.5))) == own(f(np.float64(0.5)))
+        assert own(jit(lambda: np.exp(0.5))()) is np.float64  # nothing was given
 
 
 def test_it_looks_like_the_function_and_works_as_a_method():

@@ -59,4 +59,5 @@ def _direct(
         return None
     arguments: Any = spec.unflatten(range(len(leaves)))
     result = recorded.spec.unflatten(places)
-    return direct_entry(code, leaves, arguments, result, recorded.outcomes, over)
+    weak = [recorded.gives_numbers or x for x in code.weak]
+    return direct_entry(code, leaves, arguments, result, weak, recorded.outcomes, over)

@@ -13,6 +13,9 @@ function's decisions is compiled by itself (see paths.py). What the trace cannot
 says why and where. A gate without instructions is called in Python between parts of machine code,
 which a warning says, too. Arrays read from outside the function are read at each call; numbers read
 from there are compiled in, as they were.
+
+Python numbers in give Python numbers out, though NumPy's functions give their own eagerly: so a
+step `x = x - 0.1 * df(x)` keeps its signature, and no call makes an object nobody asked for.
 """
 
 import sys
@@ -34,11 +37,12 @@ from chainrule.api.recorded import (
     Recorded,
     check_same,
     is_input,
+    numbers_for_numbers,
     obstacle,
     record,
     too_many_ways,
 )
-from chainrule.backends.llvm.targets.entered import Entered, Entry, enter
+from chainrule.backends.llvm.targets.entered import Entered, Entry, called_through_slot, enter
 from chainrule.errors import (
     ChainruleWarning,
     HostCallError,
@@ -55,6 +59,7 @@ if TYPE_CHECKING:
 KEPT = 128  # signatures of one function; the oldest is forgotten
 
 
+@called_through_slot
 class Jitted(Entered):
     """A function that runs as machine code from its second call on.
 
@@ -184,10 +189,10 @@ class Jitted(Entered):
         if any(isinstance(x, Traced) for x in leaves):
             return self._f(*args, **kwargs)  # another trace is at work
         if why is not None:
-            return self._eagerly(None, why, args, kwargs)
+            return self._eagerly(None, why, args, kwargs, leaves)
         entry = self._entry(key)
         if entry.is_eager:
-            return self._f(*args, **kwargs)
+            return numbers_for_numbers(self._f(*args, **kwargs), leaves)
         inputs = [x for x in leaves if is_input(x)]
         if entry.run is not None:
             try:
@@ -195,13 +200,13 @@ class Jitted(Entered):
             except Elsewhere:
                 pass
             except HostCallError as error:
-                return self._eagerly(entry, error, args, kwargs)
+                return self._eagerly(entry, error, args, kwargs, leaves)
             else:
                 self._prefer(entry.compiled[0])
                 return result
         recorded, why = self._trace(entry, args, kwargs)
         if why is not None:
-            return self._eagerly(entry, why, args, kwargs)
+            return self._eagerly(entry, why, args, kwargs, leaves)
         assert recorded is not None
         is_new = entry.run is None or recorded.outcomes in entry.firsts
         return recorded.result if is_new else entry.run(*inputs)  # type: ignore[misc]  # there is one
@@ -266,10 +271,11 @@ class Jitted(Entered):
                 self.__class__ = Jitted
 
     def _eagerly(
-        self, entry: Paths | None, why: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, entry: Paths | None, why: Exception, args: tuple[Any, ...], kwargs: dict[str, Any],
+        leaves: Sequence[Any],
     ) -> Any:
-        """Run f as it stands, from now on; say so once."""
-        result = self._f(*args, **kwargs)
+        """Run f as it stands, from now on; say so once. leaves: of the arguments."""
+        result = numbers_for_numbers(self._f(*args, **kwargs), leaves)
         if entry is not None:
             entry.is_eager = True
             entry.firsts.clear()
@@ -290,9 +296,9 @@ def jit(f: Callable[..., Any], donate: int | Sequence[int] = ()) -> Jitted:
     compiles value and gradient as one. Each shape and dtype is compiled by itself, and so is each
     way through Python's decisions on traced values; but where only the size of a batch differs, the
     code compiled at the second size serves further ones. Results differ from eager ones by a few
-    units in the last place. Raises TraceError when a number that f makes up by itself (random, a
-    clock) differs between the first two calls. What cannot be compiled runs as plain Python; a
-    warning says so once.
+    units in the last place; where all numbers given are Python's, so are those that it gives.
+    Raises TraceError when a number that f makes up by itself (random, a clock) differs between the
+    first two calls. What cannot be compiled runs as plain Python; a warning says so once.
 
     A call with `out=` puts the result into arrays nested as it is, and returns them; they may be
     arguments. donate: positions of arguments whose arrays take results: the first of the same shape

@@ -41,9 +41,17 @@ class Recorded:
         return optree.tree_structure(self.out, none_is_leaf=True)
 
     @property
+    def gives_numbers(self) -> bool:
+        """True where results are Python's numbers, as all that was given are."""
+        c = self.circuit
+        return bool(c.inputs) and all(c.type_of(w).weak for w in c.inputs)
+
+    @property
     def result(self) -> Any:
         """What the function returned, as plain numbers and arrays, the caller's own."""
         values = [plain(x, self.trace) for x in self.leaves]
+        if self.gives_numbers:
+            values = [*map(python_number, values)]
         own = [x.copy() if isinstance(x, np.ndarray) else x for x in values]
         if is_plain_leaf(self.out):
             return own[0]
@@ -122,6 +130,23 @@ def _read_only(x: Any) -> Any:
     view = x.view(np.ndarray)
     view.flags.writeable = False
     return view
+
+
+def python_number(x: Any) -> Any:
+    """A number of NumPy's as Python's own, where Python has one of its kind and precision."""
+    return x.item() if x.__class__ in (np.float64, np.int64, np.bool_) else x
+
+
+def numbers_for_numbers(result: Any, given: Sequence[Any]) -> Any:
+    """A result in Python's numbers, where all inputs among the leaves given are Python's."""
+    inputs = [x for x in given if is_input(x)]
+    if not inputs or not all(x.__class__ in (float, int) for x in inputs):
+        return result
+    if is_plain_leaf(result):
+        return python_number(result)
+    import optree
+
+    return optree.tree_map(python_number, result, none_is_leaf=True)
 
 
 def is_of(x: Any, trace: Trace) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.api.recorded import Recorded, is_of
+from chainrule.api.recorded import Recorded, is_of, python_number
 from chainrule.backends.llvm.compiled import Compiled
 from chainrule.backends.numpy import compile_source
 
@@ -45,22 +45,32 @@ class Copied:
         return self.array.copy()
 
 
+_PYTHON: dict[Any, Callable[[Any], Any]] = {
+    float: float, int: int, bool: bool, np.float64: float, np.int64: int, np.bool_: bool,
+}
+
+
 def slots_of(recorded: Recorded, compiled: Compiled) -> tuple[Any, ...]:
     """The leaves of the result, with a slot for each output."""
-    boxes = iter(enumerate(compiled.boxes))
+    boxes = compiled.boxes
+    if recorded.gives_numbers:
+        boxes = [_PYTHON.get(box, python_number) for box in boxes]
+    slots = iter(map(Slot, range(len(boxes)), boxes))
     return tuple(
-        Slot(*next(boxes)) if is_of(x, recorded.trace) else _fixed(x) for x in recorded.leaves
+        next(slots) if is_of(x, recorded.trace) else _fixed(x, recorded) for x in recorded.leaves
     )
 
 
-def _fixed(x: Any) -> Any:
-    return Copied(x) if isinstance(x, np.ndarray) else x
+def _fixed(x: Any, recorded: Recorded) -> Any:
+    if isinstance(x, np.ndarray):
+        return Copied(x)
+    return python_number(x) if recorded.gives_numbers else x
 
 
 def _source(tree: Any) -> str | None:
     """Python source of nested tuples, lists and dicts of outputs; None for anything else."""
     if isinstance(tree, Slot):
-        return _boxed(tree)
+        return None if tree.box is python_number else _boxed(tree)
     if tree.__class__ not in (tuple, list, dict):
         return None
     items = [_source(x) for x in (tree.values() if isinstance(tree, dict) else tree)]

@@ -7,6 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.api.jit import jit
+from chainrule.api.recorded import numbers_for_numbers
 from chainrule.backends.llvm.host import CompiledParts
 from chainrule.errors import ChainruleWarning
 
@@ -55,7 +56,8 @@ def test_parts_and_host_calls_give_what_the_function_gives(name):
     f, args = FUNCTIONS[name]
     run = jit(f)
     for _ in range(4):
-        found, wanted = cr_leaves(quiet(run, *args)), cr_leaves(f(*args))
+        wanted = cr_leaves(numbers_for_numbers(f(*args), args))
+        found = cr_leaves(quiet(run, *args))
         assert [type(x) for x in found] == [type(x) for x in wanted]
         for x, y in zip(found, wanted, strict=True):
             np.testing.assert_allclose(x, y, rtol=1e-6 if x.__class__ is np.float32 else 1e-12)

@@ -20,7 +20,7 @@ from chainrule.backends.llvm.nests import DTYPE_OF, ArrayPlan, Buffer, View
 from chainrule.backends.llvm.targets.entered import Entry
 from chainrule.backends.llvm.targets.forms import Form, Item, tree_of
 from chainrule.backends.llvm.targets.python_calls import entry_of
-from chainrule.backends.llvm.targets.wrapper import ON_STACK
+from chainrule.backends.llvm.targets.wrapper import BOXES, ON_STACK
 from chainrule.backends.llvm.values import Value
 
 __all__ = ["Entry", "bound_entry", "direct_entry"]
@@ -31,14 +31,16 @@ def direct_entry(
     given: Sequence[Any],
     arguments: Sequence[Any],
     result: Any,
+    weak: Sequence[bool],
     outcomes: Sequence[bool],
     over: Sequence[tuple[int, int]] = (),
 ) -> Entry | None:
     """What lets calls `enter` the code directly; None where they cannot.
 
     given: the inputs the code was compiled for. arguments, result: as they are nested, with places
-    of inputs and outputs in place of them. outcomes: what the outputs after them must be. over:
-    outputs, each with the input whose array it is written over and returned in; the code may.
+    of inputs and outputs in place of them. weak: which outputs are Python's numbers, where it has
+    such. outcomes: what the outputs after them must be. over: outputs, each with the input whose
+    array it is written over and returned in; the code may.
     """
     if isinstance(code, CompiledParts):
         return None
@@ -48,7 +50,7 @@ def direct_entry(
         return None
     count = len(code.plan.outputs) - len(outcomes)
     inputs = [_input(x, y) for x, y in zip(code.plan.inputs, given, strict=True)]
-    outputs = [_output(x, w) for x, w in zip(code.plan.outputs[:count], code.weak, strict=False)]
+    outputs = [_output(x, w) for x, w in zip(code.plan.outputs[:count], weak, strict=False)]
     form = Form(
         _all(inputs), _all(outputs), tree, len(outcomes), nested=tuple(trees), keys=len(keys),
         over=tuple(over),
@@ -140,7 +142,7 @@ def _input(x: Value | Buffer, given: Any) -> Item | None:
 
 def _output(x: Value | View, weak: bool) -> Item | None:
     if isinstance(x, Value):
-        return Item(x.kind, None, weak)
+        return Item(x.kind, None, weak and x.kind in BOXES)
     return Item(x.buffer.kind, len(x.shape)) if x.shape else None
 
 
