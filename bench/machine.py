@@ -267,7 +267,8 @@ def _others(mpmath: Any, rng: Any, count: int) -> list[tuple[str, Any, Any, Any]
         ("arcsin", mpmath.asin, unit), ("arccos", mpmath.acos, unit),
         ("sin", mpmath.sin, near), ("cos", mpmath.cos, near), ("tan", mpmath.tan, near),
         ("erf", mpmath.erf, near), ("erfc", mpmath.erfc, near), ("ndtr", mpmath.ncdf, near * 4),
-        ("log_ndtr", lambda x: mpmath.log(mpmath.ncdf(x)), near),
+        ("log_ndtr", lambda x: mpmath.log(mpmath.ncdf(x)) if x < 0 else
+         mpmath.log1p(-mpmath.ncdf(-x)), near),
         ("erfinv", mpmath.erfinv, unit[::10] * 0.999), ("gamma", mpmath.gamma, near),
         ("gammaln", mpmath.loggamma, np.abs(near)), ("digamma", mpmath.digamma, np.abs(near)),
         ("polygamma", lambda x: mpmath.zeta(2, x), np.abs(near[::10])),
