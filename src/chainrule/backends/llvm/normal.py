@@ -8,7 +8,7 @@
     erfinv     y times a polynomial of v = -log(1 - y**2), or of root v where v > 6.25
 
 Largest errors found against mpmath, in units in the last place: erf 0.70, erfc 0.80, ndtr 0.88,
-log_ndtr 0.85, erfinv 1.25. Special values are SciPy's: erfinv(-0.0) is 0.0.
+log_ndtr 1.02, erfinv 1.25. Special values are SciPy's: erfinv(-0.0) is 0.0.
 Coefficients: scripts/coefficients.py.
 Source: derived here; a tail of this form is named after Shepherd and Laframboise, and erfinv by
 this variable after Giles.

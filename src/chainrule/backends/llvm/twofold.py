@@ -19,9 +19,13 @@ def polynomial(w: Lines, x: str, coefficients: Sequence[float]) -> str:
 
 
 def polynomial_in_two(w: Lines, x: str, square: str, coefficients: Sequence[float]) -> str:
-    """The same, even and odd powers apart: half as many steps wait for one another."""
-    even = polynomial(w, square, coefficients[::2])
-    return w.fma(x, polynomial(w, square, coefficients[1::2]), even)
+    """The same; odd and even powers go apart until c0, so half as many steps wait for one another.
+
+    c0, whose rounding weighs most, still comes last.
+    """
+    first, *others = coefficients
+    odd, even = (polynomial(w, square, others[k::2]) for k in (0, 1))
+    return w.fma(w.fma(x, even, odd), x, first)
 
 
 def series(w: Lines, x: Two, coefficients: Sequence[float], lost: float) -> Two:
