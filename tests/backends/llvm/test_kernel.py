@@ -1,0 +1,40 @@
+"""Products in registers: every number is the same sum, however it and the matrices are parted."""
+
+import numpy as np
+import pytest
+
+from chainrule.api.recorded import record
+from chainrule.backends.llvm import kernel
+from chainrule.backends.llvm.compiled import compiled
+
+
+def multiply(x, y):
+    return x @ y
+
+
+def across(x, y):
+    return x.T @ y
+
+
+def code_of(f, *args, level=1):
+    return compiled(record(f, args, {}).circuit, level)
+
+
+def operands(rows, depth, columns, dtype=np.float64):
+    rng = np.random.default_rng(0)
+    return [rng.normal(size=s).astype(dtype) for s in ((rows, depth), (depth, columns))]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("depth", [8, 9, 15, 16, 17, 40])
+def test_a_long_sum_in_turn_gives_the_bits_of_one_at_once(depth, dtype, monkeypatch):
+    x, y = operands(19, depth, 75, dtype)
+    for f, left in ((multiply, x), (across, np.ascontiguousarray(x.T))):
+        (at_once,) = code_of(f, left, y)(left, y)
+        with monkeypatch.context() as patch:
+            patch.setattr(kernel, "DEPTH", 8)
+            for level in (0, 1):
+                code = code_of(f, left, y, level=level)
+                assert code(left, y)[0].tobytes() == at_once.tobytes()
+    error = 1e-5 if dtype is np.float32 else 1e-13
+    np.testing.assert_allclose(at_once, x @ y, rtol=error, atol=error)
