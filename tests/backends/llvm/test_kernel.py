@@ -38,3 +38,14 @@ def test_a_long_sum_in_turn_gives_the_bits_of_one_at_once(depth, dtype, monkeypa
                 assert code(left, y)[0].tobytes() == at_once.tobytes()
     error = 1e-5 if dtype is np.float32 else 1e-13
     np.testing.assert_allclose(at_once, x @ y, rtol=error, atol=error)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_last_columns_take_as_few_lanes_as_hold_them(dtype):
+    x, y = operands(9, 7, 32, dtype)
+    (whole,) = code_of(multiply, x, y)(x, y)
+    for columns in (4, 5, 8, 10, 16, 17, 31):
+        few = np.ascontiguousarray(y[:, :columns])
+        code = code_of(multiply, x, few)
+        assert code(x, few)[0].tobytes() == whole[:, :columns].tobytes()
+    assert "<8 x " in code_of(multiply, x, y[:, :5]).text

@@ -38,8 +38,7 @@ def emit_kernel(w: Lines, kernel: Kernel, memory: Memory) -> None:
         if full:
             block.panels("0", full, None, rows)
         if rest:
-            flags = ", ".join(f"i1 {str(n < rest).lower()}" for n in range(block.lanes))
-            block.panels(str(full * block.lanes), 1, f"<{flags}>", rows)
+            block.last_panel(str(full * block.lanes), rest, rows)
     else:
         block.panels_at_run_time(columns, rows)
     for end in reversed(ends):
@@ -57,11 +56,15 @@ class _Block:
         self.is_first = ""  # a flag, where the depth is taken in turn
         self.kind = views[2].buffer.kind
         self.element = IN_MEMORY[self.kind]
-        self.lanes = LANES[self.kind]
-        self.v = w.with_lanes(self.lanes, STRAIGHT)
-        self.v.real_type = SINGLE if self.kind == "s" else REAL
+        self.take(LANES[self.kind])
         self.x, self.y, self.out = places
         self.x_steps, self.y_steps, self.out_steps = (v.strides[-2:] for v in views)
+
+    def take(self, lanes: int) -> None:
+        """So many columns at once from now on."""
+        self.lanes = lanes
+        self.v = self.w.with_lanes(lanes, STRAIGHT)
+        self.v.real_type = SINGLE if self.kind == "s" else REAL
 
     def in_turn(self, depth: Size | int) -> Loop:
         """A loop over DEPTH of the depth after another; what is left is the last."""
@@ -91,6 +94,12 @@ class _Block:
         with w.where(w.line(f"icmp ne i64 {rest}, 0")):
             begin = w.line(f"and i64 {size}, {-lanes}")
             self.panels(begin, 1, self.v.first_lanes(rest), rows)
+
+    def last_panel(self, begin: str, columns: int, rows: int) -> None:
+        """A panel of fewer columns than there are lanes, in as few lanes as hold them."""
+        self.take(1 << (columns - 1).bit_length())
+        flags = ", ".join(f"i1 {str(n < columns).lower()}" for n in range(self.lanes))
+        self.panels(begin, 1, f"<{flags}>" if columns < self.lanes else None, rows)
 
     def panels(self, begin: str, count: int | str, mask: str | None, rows: int) -> None:
         """So many panels of columns, from a column on; the mask says which of them there are."""
