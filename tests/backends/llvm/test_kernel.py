@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from chainrule.api.recorded import record
-from chainrule.backends.llvm import kernel
+from chainrule.backends.llvm import kernel, panels
 from chainrule.backends.llvm.compiled import compiled
+from chainrule.backends.llvm.nests import Blocks, Kernel
 
 
 def multiply(x, y):
@@ -49,3 +50,24 @@ def test_the_last_columns_take_as_few_lanes_as_hold_them(dtype):
         code = code_of(multiply, x, few)
         assert code(x, few)[0].tobytes() == whole[:, :columns].tobytes()
     assert "<8 x " in code_of(multiply, x, y[:, :5]).text
+
+
+@pytest.mark.parametrize("columns", [64, 75])
+def test_panels_laid_side_by_side_give_the_same_bits(columns, monkeypatch):
+    x, y = operands(256, 30, columns, np.float32)
+    packed = code_of(multiply, x, y)
+    (blocks,) = packed.plan.items
+    copy, product = blocks.items
+    assert isinstance(blocks, Blocks) and copy.shape == (30, 1, 32)
+    assert isinstance(product, Kernel) and product.y.strides == (32, 1)
+    monkeypatch.setattr(panels, "OFTEN", 257)
+    apart = code_of(multiply, x, y)
+    assert [type(item) for item in apart.plan.items] == [Kernel]
+    assert packed(x, y)[0].tobytes() == apart(x, y)[0].tobytes()
+
+
+def test_one_matrix_of_many_is_not_copied_with_all_of_them():
+    x, y = operands(256, 30, 64)
+    many = np.stack([y, y])
+    plan = code_of(lambda x, many: x @ many[1], x, many).plan
+    assert [type(item) for item in plan.items] == [Kernel]

@@ -6,11 +6,14 @@
                                          h = maximum(w + b, 0)
 
 A product is computed panel by panel of columns anyway, so it costs nothing to look at a panel while
-it is in the cache; its gradient, and sums of that over the rows, join in the same way.
+it is in the cache; its gradient, and sums of that over the rows, join in the same way. Where many
+rows read a panel of the right operand, its rows are copied side by side first: apart, they share
+few lines of the first cache, and each crosses two.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import prod
 
 from chainrule.backends.llvm.buffers import arranged
 from chainrule.backends.llvm.flow import Passed, flow_of, touches
@@ -22,6 +25,7 @@ from chainrule.backends.llvm.windows import Windows
 PANELS = 2  # so many panels are worth a loop of their own,
 WORTH = 1 << 15  # and so many bytes: fewer stay in the first cache anyway
 NEAR = 8  # items after a product among which those that join it are looked for
+OFTEN = 256  # rows for which a panel of y is read, 8 at once; for fewer its copy may not pay
 
 
 def by_panels(plan: ArrayPlan) -> ArrayPlan:
@@ -54,10 +58,18 @@ def _joined(
         if passed.meets(flow) or not _follows(item, kernel, members):
             passed.add(flow)
             rest.append(item)
-    if len(members.nests) > 1:
-        windows = Windows(members, counts)
+    packed = [kernel.y.buffer] if _is_worth_packing(kernel, members) else []
+    if len(members.nests) > 1 or packed:
+        windows = Windows(members, counts, packed)
         return [*windows.items(LANES[kernel.out.buffer.kind]), *rest]
     return [kernel, *later]
+
+
+def _is_worth_packing(kernel: Kernel, members: Members) -> bool:
+    """True where the numbers of a panel of y, rows apart, are laid side by side first."""
+    y, rows = kernel.y, members.rows.get(kernel.y.buffer)
+    is_whole = rows is not None and len(y.shape) == 2 and prod(y.shape) == y.buffer.size
+    return is_whole and kernel.x.shape[0] >= OFTEN
 
 
 def _follows(item: Item, kernel: Kernel, members: Members) -> bool:
