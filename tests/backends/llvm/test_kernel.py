@@ -6,7 +6,7 @@ import pytest
 from chainrule.api.recorded import record
 from chainrule.backends.llvm import kernel, panels
 from chainrule.backends.llvm.compiled import compiled
-from chainrule.backends.llvm.nests import Blocks, Kernel
+from chainrule.backends.llvm.nests import Blocks, Kernel, Nest
 
 
 def multiply(x, y):
@@ -71,3 +71,16 @@ def test_one_matrix_of_many_is_not_copied_with_all_of_them():
     many = np.stack([y, y])
     plan = code_of(lambda x, many: x @ many[1], x, many).plan
     assert [type(item) for item in plan.items] == [Kernel]
+
+
+@pytest.mark.parametrize("columns", [64, 75])
+def test_a_transposed_right_operand_is_laid_out_panel_by_panel(columns, monkeypatch):
+    x, y = operands(200, 30, columns, np.float32)
+    w = np.ascontiguousarray(y.T)
+    by_panels = code_of(lambda x, w: x @ w.T, x, w)
+    assert [type(item) for item in by_panels.plan.items] == [Blocks]
+    assert by_panels.plan.arena <= 2 * 30 * 32 * 4  # room for a panel, as it lies and laid out
+    monkeypatch.setattr(panels, "WORTH", 1 << 30)
+    apart = code_of(lambda x, w: x @ w.T, x, w)
+    assert [type(item) for item in apart.plan.items] == [Nest, Kernel]
+    assert by_panels(x, w)[0].tobytes() == apart(x, w)[0].tobytes()

@@ -6,9 +6,9 @@
                                          h = maximum(w + b, 0)
 
 A product is computed panel by panel of columns anyway, so it costs nothing to look at a panel while
-it is in the cache; its gradient, and sums of that over the rows, join in the same way. Where many
-rows read a panel of the right operand, its rows are copied side by side first: apart, they share
-few lines of the first cache, and each crosses two.
+it is in the cache; its gradient, and sums of that over the rows, join in the same way. So does what
+lays out a transposed right operand. Where many rows read a panel of another one, it is copied row
+beside row first: apart, its rows share few lines of the first cache, and each crosses two.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,10 @@ def by_panels(plan: ArrayPlan) -> ArrayPlan:
     while at < len(items):
         item = items[at]
         if isinstance(item, Kernel) and _is_worth(item):
-            items[at : at + 1 + NEAR] = _joined(item, items[at + 1 : at + 1 + NEAR], counts)
+            before, end = _laid_out(items[at - 1 : at], item), at + 1 + NEAR
+            joined = _joined(before, item, items[at + 1 : end], counts)
+            at -= len(before)
+            items[at:end] = joined
         at += 1
     return plan if items == [*plan.items] else arranged(replace(plan, items=tuple(items)))
 
@@ -46,12 +49,24 @@ def _is_worth(kernel: Kernel) -> bool:
     return kernel.y.shape[-1] >= PANELS * LANES[out.kind] and out.bytes >= WORTH
 
 
+def _laid_out(before: Sequence[Item], kernel: Kernel) -> list[Nest]:
+    """The item before a product, if it lays the right operand out for it and does no more."""
+    return [
+        x for x in before
+        if isinstance(x, Nest) and not (x.steps or x.folds) and x.shape == kernel.y.shape
+        and [s.view.buffer for s in x.stores] == [kernel.y.buffer]
+    ]
+
+
 def _joined(
-    kernel: Kernel, later: Sequence[Item], counts: Mapping[Buffer, int]
+    before: Sequence[Nest], kernel: Kernel, later: Sequence[Item], counts: Mapping[Buffer, int]
 ) -> list[Item]:
-    """A product and what comes soon after, nests over its output in one loop with it."""
+    """A product, what lays its right operand out and what comes soon after, nests over its output,
+    in one loop."""
     members, passed = Members(kernel.y.shape[-1]), Passed()
-    members.join(product_nest(kernel), len(kernel.out.shape) - 1)
+    first = [x for x in before if not members.join(x, len(x.shape) - 1)]
+    if not members.join(product_nest(kernel), len(kernel.out.shape) - 1):
+        return [*before, kernel, *later]
     rest: list[Item] = []
     for item in later:
         flow = flow_of(item)
@@ -61,8 +76,8 @@ def _joined(
     packed = [kernel.y.buffer] if _is_worth_packing(kernel, members) else []
     if len(members.nests) > 1 or packed:
         windows = Windows(members, counts, packed)
-        return [*windows.items(LANES[kernel.out.buffer.kind]), *rest]
-    return [kernel, *later]
+        return [*first, *windows.items(LANES[kernel.out.buffer.kind]), *rest]
+    return [*before, kernel, *later]
 
 
 def _is_worth_packing(kernel: Kernel, members: Members) -> bool:
