@@ -60,7 +60,7 @@ class Recorded:
 
 def record(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recorded:
     """Call f with every real number and array in its arguments traced."""
-    trace = Trace()
+    trace = Trace(is_fleeting=True)
     positional, named = _lifted(trace, f, args, kwargs)
     try:
         out = f(*positional, **named)

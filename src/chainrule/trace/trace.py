@@ -11,7 +11,9 @@ Every trace has a birth number from one process-wide counter. Where values of tw
 younger trace records, and holds the older value as a constant whose own trace goes on recording.
 
 A *region* is the rows of one call of a checkpointed function. When it ends, the arrays made in it
-are let go, except those it returned: None stands for each in `values`.
+are let go, except those it returned: None stands for each in `values`. A trace of which only rows
+and places will be asked lets go of every array so, as soon as the next row is recorded: whoever
+computes on one holds it.
 """
 
 import itertools
@@ -46,21 +48,25 @@ ALWAYS = -1  # the limit of a trace that has to be asked before each row
 class Trace:
     """Rows and values recorded so far. Only traced values append to it.
 
-    is_placed: note where each row was written, for names and origins.
+    is_placed: note where each row was written, for names and origins. is_fleeting: keep no arrays
+    but those of leaves.
     """
 
     __slots__ = (
-        "__weakref__", "birth", "calls", "captured", "copies", "decisions", "inputs", "is_nested",
-        "is_open", "is_plain", "items", "limit", "log", "marks", "names", "packed", "regions",
-        "renewed", "seen", "sharing", "spill", "stale", "values",
+        "__weakref__", "birth", "calls", "captured", "copies", "decisions", "gone", "inputs",
+        "is_fleeting", "is_nested", "is_open", "is_plain", "items", "limit", "log", "marks",
+        "names", "packed", "regions", "renewed", "seen", "sharing", "spill", "stale", "values",
     )
 
     def __init__(
-        self, *, copies: bool = False, is_plain: bool = False, is_placed: bool = True
+        self, *, copies: bool = False, is_plain: bool = False, is_placed: bool = True,
+        is_fleeting: bool = False,
     ) -> None:
         self.birth = next(_births)
         self.copies = copies  # keep copies of arrays: the trace outlives the call
         self.is_plain = is_plain  # values of an older trace are held as plain numbers
+        self.is_fleeting = is_fleeting  # and is_placed: its rows are attended one by one
+        self.gone = 0  # rows whose arrays it has let go
         # constant wire -> what it was captured from: the user's own array, if copied; or the value
         # of an older trace, if held as plain numbers
         self.captured: dict[int, Any] = {}
@@ -128,6 +134,10 @@ class Trace:
         """Before a row: pack a long log, note the place; refuse when the trace is closed."""
         if not self.is_open:
             raise finished(where(find))
+        if self.is_fleeting:
+            begin = len(self.log) - WIDTH * (len(self.values) - self.gone)
+            self._let_go(self.gone, self.log[begin::WIDTH])
+            self.gone = len(self.values)
         if len(self.log) > CHUNK:
             self._pack()
         calls = self.calls
@@ -173,11 +183,17 @@ class Trace:
         stop = len(self.values)
         if first == stop:
             return
-        for row, kind in enumerate(self._kinds(first), first):
+        self._let_go(first, self._kinds(first), outputs)
+        self.regions.append(Region(first, stop))
+
+    def _let_go(
+        self, first: int, kinds: Sequence[int], outputs: Container[int] = ()
+    ) -> None:
+        """Forget the arrays of the rows from `first` on, but those of leaves and outputs."""
+        for row, kind in enumerate(kinds, first):
             is_leaf = KINDS[kind].gate.family == "leaf"
             if KINDS[kind].type.shape and not is_leaf and row not in outputs:
                 self.values[row] = None
-        self.regions.append(Region(first, stop))
 
     def _kinds(self, first: int) -> Sequence[int]:
         """The kinds of the rows from `first` on."""

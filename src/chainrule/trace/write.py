@@ -144,7 +144,11 @@ def _record_write(
         x.wire if isinstance(x, Traced) and x.trace is trace else capture(trace, x, gate, find)
         for x in operands[1:]
     ]
-    _, *others = values = [cell.value, *(trace.values[w] for w in wires[1:])]
+    others = [
+        x.value if isinstance(x, Traced) and x.trace is trace else trace.values[wire]
+        for x, wire in zip(operands[1:], wires[1:], strict=True)
+    ]
+    values = [cell.value, *others]
     _refuse_fractions(values, find)
     trace.note_reads()
     before = cell.wire
@@ -247,23 +251,22 @@ def _writable(target: Traced, v: Any, how: str, find: Find) -> tuple[Cell, tuple
                           "give it a new value, y = v")
         share = target.share = Share(Cell(target.wire, target.value, weakref.ref(target)))
     elif not share.cell.is_own:
-        _refuse_arguments(traced(trace, share.cell.wire, None), how, find)
+        _refuse_arguments(traced(trace, share.cell.wire, share.cell.value), how, find)
     return share.cell, share.steps
 
 
 def _refuse_arguments(target: Traced, how: str, find: Find) -> None:
     """Raise for an argument, a captured array, or a view of one."""
-    trace, wire, is_view = target.trace, target.wire, False
-    while True:
+    trace, wire = target.trace, target.wire
+    kind, operands = trace.row(wire)
+    while KINDS[kind].gate.makes_view:
+        wire = operands[0]
         kind, operands = trace.row(wire)
-        gate = KINDS[kind].gate
-        if gate in LEAVES:
-            break
-        if not gate.makes_view or not np.may_share_memory(
-            plain(trace.values[wire]), plain(trace.values[operands[0]])
-        ):
-            return
-        wire, is_view = operands[0], True
+    gate, is_view = KINDS[kind].gate, wire != target.wire
+    if gate not in LEAVES or (is_view and not np.may_share_memory(
+        plain(target.value), plain(trace.values[wire])
+    )):
+        return
     names = trace.names.get(wire)
     what = ("a view of " if is_view else "") + (
         "an argument" if gate is INPUT else "an array from outside of the function"

@@ -243,6 +243,16 @@ def test_captured_arrays_with_gaps_are_read_at_each_call_too(scale):
         assert run(x).tolist() == out.tolist() == [[n, n]] * 3
 
 
+def test_a_captured_array_that_was_spread_is_read_where_its_numbers_lie():
+    scale = np.ones((3, 1, 2))
+    spread = np.broadcast_to(scale, (3, 4, 2))
+    code = compiled_call(lambda x: x * spread, np.ones((3, 4, 2)))
+    ((buffer, read),) = code.plan.constants
+    assert buffer.size == 6 and np.shares_memory(read, scale)
+    scale[:] = np.arange(6.0).reshape(3, 1, 2)
+    assert np.array_equal(code(np.ones((3, 4, 2)))[0], spread)
+
+
 def test_integer_arrays_are_inputs_too():
     run = cr.jit(cr.value_and_grad(lambda w, n: (w * n).sum()))
     for n in (1, 2, 3):

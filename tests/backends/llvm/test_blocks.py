@@ -109,6 +109,19 @@ def test_short_arrays_and_long_rows_are_left_alone():
         assert not blocks_of(compiled_call(cr.value_and_grad(softmax), np.ones(shape)).plan)
 
 
+def test_one_block_of_all_places_is_made_where_it_fills_the_lanes():
+    def turned(means, x):
+        inner = -((x - means[:, None]) ** 2)
+        top = inner.max(axis=0)
+        return (np.log(np.exp(inner - top).sum(axis=0)) + top).sum()
+
+    def count(f, places):
+        return len(blocks_of(compiled_call(f, np.zeros(40), np.ones(places)).plan))
+
+    assert [count(mixture, n) for n in (250, 1000)] == [1, 1]
+    assert [count(turned, n) for n in (250, 1000)] == [0, 1]  # rows of 250 fill the lanes already
+
+
 def test_what_waits_for_a_sum_over_all_places_comes_after(eager_blocks):
     def f(x):
         y = np.exp(x - x.max(axis=1, keepdims=True))

@@ -50,6 +50,7 @@ FUNCTIONS = {
     "bias": (cr.grad(lambda b, x: np.maximum(x + b, 0).sum()),
              lambda n: (doubles(7), doubles(n, 7))),
     "transposed": (lambda x: x.T @ x + x.T.sum(1), lambda n: doubles(n, 30)),
+    "long sums": (lambda x: x.T @ x, lambda n: doubles(n * 100, 8)),
     "reversed": (lambda x: x[::-1] * x - x[:, ::-1], lambda n: doubles(n, 3)),
     "differences": (lambda x: x[1:] - x[:-1], lambda n: doubles(n, 3)),
     "totals": (lambda x: np.cumsum(x, axis=0) + x.cumsum(1), lambda n: doubles(n, 3)),

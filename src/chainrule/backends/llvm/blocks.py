@@ -17,6 +17,7 @@ block to block in order. The size of a block follows from the shapes alone, and 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 from chainrule.backends.llvm.flow import Flow, Passed, flow_of, touches
 from chainrule.backends.llvm.members import Members, as_nest
@@ -114,7 +115,8 @@ def _size(windows: Windows) -> int:
         return 0
     place = (own + turned) // members.extent
     size = max((CACHE // place + STEP // 2) // STEP * STEP, STEP)
-    return min(size, LARGEST) if size * place <= 2 * CACHE else 0
+    size = min(size, LARGEST) if size * place <= 2 * CACHE else 0
+    return size if size < members.extent or _mostly_turns(members) else 0
 
 
 def _is_short(member: tuple[Nest, int]) -> bool:
@@ -122,3 +124,10 @@ def _is_short(member: tuple[Nest, int]) -> bool:
     nest, axis = member
     others = [n for a, n in enumerate(nest.shape) if a != axis and n > 1]
     return bool(others) and others[-1] < SHORT
+
+
+def _mostly_turns(members: Members) -> bool:
+    """True where most of the work is in short rows, whose lanes are the places in a block only."""
+    work = [(prod(nest.shape), axis < len(nest.shape) - 1 and _is_short((nest, axis)))
+            for nest, axis in members.nests]
+    return 2 * sum(n for n, turns in work if turns) >= sum(n for n, _ in work)

@@ -165,10 +165,11 @@ class _Planner:
         return Wire(t.shape, kind, name, view=self.fixed(value, kind, name))
 
     def fixed(self, value: Any, kind: str, name: str) -> View:
-        """An array beside the inputs."""
-        buffer = Buffer(name, kind, value.size, "constant")
-        self.constants.append((buffer, value))
-        return whole(buffer, value.shape)
+        """An array beside the inputs; one that was spread is read where its numbers lie."""
+        once = value[tuple(slice(None) if s else slice(1) for s in value.strides)]
+        buffer = Buffer(name, kind, once.size, "constant")
+        self.constants.append((buffer, once))
+        return whole(buffer, once.shape).spread(value.shape)
 
     def stage(self, kind: Kind, operands: Sequence[Wire], types: Sequence[Type], row: int) -> Wire:
         """The wire a gate makes."""

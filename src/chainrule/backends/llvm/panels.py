@@ -6,11 +6,14 @@
                                          h = maximum(w + b, 0)
 
 A product is computed panel by panel of columns anyway, so it costs nothing to look at a panel while
-it is in the cache; its gradient, and sums of that over the rows, join in the same way.
+it is in the cache; its gradient, and sums of that over the rows, join in the same way. So does what
+lays out a transposed right operand. Where many rows read a panel of another one, it is copied row
+beside row first: apart, its rows share few lines of the first cache, and each crosses two.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import prod
 
 from chainrule.backends.llvm.buffers import arranged
 from chainrule.backends.llvm.flow import Passed, flow_of, touches
@@ -22,6 +25,7 @@ from chainrule.backends.llvm.windows import Windows
 PANELS = 2  # so many panels are worth a loop of their own,
 WORTH = 1 << 15  # and so many bytes: fewer stay in the first cache anyway
 NEAR = 8  # items after a product among which those that join it are looked for
+OFTEN = 256  # rows for which a panel of y is read, 8 at once; for fewer its copy may not pay
 
 
 def by_panels(plan: ArrayPlan) -> ArrayPlan:
@@ -32,7 +36,10 @@ def by_panels(plan: ArrayPlan) -> ArrayPlan:
     while at < len(items):
         item = items[at]
         if isinstance(item, Kernel) and _is_worth(item):
-            items[at : at + 1 + NEAR] = _joined(item, items[at + 1 : at + 1 + NEAR], counts)
+            before, end = _laid_out(items[at - 1 : at], item), at + 1 + NEAR
+            joined = _joined(before, item, items[at + 1 : end], counts)
+            at -= len(before)
+            items[at:end] = joined
         at += 1
     return plan if items == [*plan.items] else arranged(replace(plan, items=tuple(items)))
 
@@ -42,22 +49,42 @@ def _is_worth(kernel: Kernel) -> bool:
     return kernel.y.shape[-1] >= PANELS * LANES[out.kind] and out.bytes >= WORTH
 
 
+def _laid_out(before: Sequence[Item], kernel: Kernel) -> list[Nest]:
+    """The item before a product, if it lays the right operand out for it and does no more."""
+    return [
+        x for x in before
+        if isinstance(x, Nest) and not (x.steps or x.folds) and x.shape == kernel.y.shape
+        and [s.view.buffer for s in x.stores] == [kernel.y.buffer]
+    ]
+
+
 def _joined(
-    kernel: Kernel, later: Sequence[Item], counts: Mapping[Buffer, int]
+    before: Sequence[Nest], kernel: Kernel, later: Sequence[Item], counts: Mapping[Buffer, int]
 ) -> list[Item]:
-    """A product and what comes soon after, nests over its output in one loop with it."""
+    """A product, what lays its right operand out and what comes soon after, nests over its output,
+    in one loop."""
     members, passed = Members(kernel.y.shape[-1]), Passed()
-    members.join(product_nest(kernel), len(kernel.out.shape) - 1)
+    first = [x for x in before if not members.join(x, len(x.shape) - 1)]
+    if not members.join(product_nest(kernel), len(kernel.out.shape) - 1):
+        return [*before, kernel, *later]
     rest: list[Item] = []
     for item in later:
         flow = flow_of(item)
         if passed.meets(flow) or not _follows(item, kernel, members):
             passed.add(flow)
             rest.append(item)
-    if len(members.nests) > 1:
-        windows = Windows(members, counts)
-        return [*windows.items(LANES[kernel.out.buffer.kind]), *rest]
-    return [kernel, *later]
+    packed = [kernel.y.buffer] if _is_worth_packing(kernel, members) else []
+    if len(members.nests) > 1 or packed:
+        windows = Windows(members, counts, packed)
+        return [*first, *windows.items(LANES[kernel.out.buffer.kind]), *rest]
+    return [*before, kernel, *later]
+
+
+def _is_worth_packing(kernel: Kernel, members: Members) -> bool:
+    """True where the numbers of a panel of y, rows apart, are laid side by side first."""
+    y, rows = kernel.y, members.rows.get(kernel.y.buffer)
+    is_whole = rows is not None and len(y.shape) == 2 and prod(y.shape) == y.buffer.size
+    return is_whole and kernel.x.shape[0] >= OFTEN
 
 
 def _follows(item: Item, kernel: Kernel, members: Members) -> bool:

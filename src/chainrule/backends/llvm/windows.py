@@ -33,7 +33,9 @@ from chainrule.backends.llvm.values import Value
 class Windows:
     """Where the members of a block read and write, given how many items touch each buffer."""
 
-    def __init__(self, members: Members, touches: Mapping[Buffer, int]) -> None:
+    def __init__(
+        self, members: Members, touches: Mapping[Buffer, int], packed: Sequence[Buffer] = ()
+    ) -> None:
         self.members = members
         self.rows = {b: rows for b, rows in members.rows.items() if rows is not None}
         written = [b for b in self.rows if b in members.written]
@@ -42,7 +44,9 @@ class Windows:
         ]
         shared = [b for b in written if b not in self.local]
         self.brought = [b for b in shared if self._is_brought_out(b)]
-        self.turned = [b for b in self.rows if b not in written and self.rows[b].step > 1]
+        self.turned = [
+            b for b in self.rows if b not in written and (self.rows[b].step > 1 or b in packed)
+        ]
         self.own: dict[Buffer, Buffer] = {}
         self.windows: dict[tuple[Buffer, int], Moving] = {}
         self.cells: dict[str, Buffer] = {}
