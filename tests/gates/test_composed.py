@@ -45,6 +45,7 @@ CASES = {
     "float_power": (lambda a: np.float_power(a, 2), A),
     "fabs": (np.fabs, A),
     "positive": (np.positive, A),
+    "divmod": (lambda a: np.multiply(*np.divmod(a, 0.7)) + np.multiply(*divmod(5.3, a)), A),
     "fix": (lambda a: np.fix(a) * a, A + 0.1),
     "round": (lambda a: np.round(a) * np.round(a / 3, 2) * a, A + 0.11),
     "flipud": (lambda a: np.flipud(a) * np.fliplr(a), A),

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.circuit.record import Gate
-from chainrule.circuit.types import Type, promote
+from chainrule.circuit.types import INT, TYPES, Type, promote
 from chainrule.gates.define import Infer, broadcast_shapes, elementwise, gate, ufunc_type
 from chainrule.gates.elementwise import (
     as_float,
@@ -117,7 +117,7 @@ clip = gate(
 )
 relu: Gate = gate(
     "relu", "x", family="elementwise", evaluate=lambda x: np.maximum(x, 0),
-    infer=lambda types: types[0], code="np.maximum({x}, 0)",
+    infer=lambda types: maximum.infer([*types, TYPES[INT]]), code="np.maximum({x}, 0)",
     scalar=lambda x: as_float(maximum.scalar(x, 0), x), scalar_code="max({x}, 0)",
     vjp=lambda dout, x, out: (lambda: where(greater(x, 0), dout, 0),),
     decompose=lambda x: where(less_equal(x, 0), 0, x),  # max(x, 0) would send half back at 0

@@ -4,6 +4,7 @@
     sort median quantile percentile                     numbers in order, through argsort
     ptp average diff trapezoid cross linspace           differences and weighted sums
     fmax fmin float_power fabs positive fix round       choices, and other names
+    divmod                                              quotient and remainder
     flipud fliplr matrix_transpose count_nonzero
 
 They give NumPy's bits. A circuit shows the gates they are made of. What ends one is written as a
@@ -29,6 +30,7 @@ COMPOSED: dict[Callable[..., Any], Callable[..., Any]] = {
     np.float_power: lambda x, y: np.power(x, y),
     np.fabs: lambda x: np.abs(x),
     np.positive: lambda x: x,
+    np.divmod: lambda x, y: (np.floor_divide(x, y), np.remainder(x, y)),
     np.fix: lambda x: np.trunc(x),
     np.flipud: lambda m: np.flip(m, 0),
     np.fliplr: lambda m: np.flip(m, 1),

@@ -41,7 +41,7 @@ def _new_ufunc(
     """The same for a ufunc not called before, or called in a way of its own."""
     gate = gate_of(ufunc)
     if gate is None and ufunc in COMPOSED and method == "__call__" and not settings:
-        return COMPOSED[ufunc](*inputs)
+        return _compose(ufunc, inputs, {})
     if gate is None or method != "__call__" or settings:
         if all(is_fixed(x) for x in inputs) and "out" not in settings:
             return getattr(ufunc, method)(*map(fixed_value, inputs), **settings)

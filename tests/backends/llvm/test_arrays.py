@@ -8,10 +8,12 @@ from chainrule.api.recorded import record
 from chainrule.backends import stepwise
 from chainrule.backends.llvm import arrays
 from chainrule.backends.llvm.compiled import compiled
+from chainrule.backends.llvm.prepare import NUMBERS
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.record import catalogue
 from chainrule.circuit.types import TYPES, type_id
 from chainrule.errors import UnsupportedError
+from chainrule.gates.elementwise import power
 from chainrule.gates.handle import Handle
 from chainrule.trace.names import with_names
 from chainrule.transform.backward import with_backward
@@ -97,6 +99,35 @@ def test_singles_stay_singles(gate, operands, attrs):
     operands = [x.astype(np.float32) if np.shape(x) else np.float32(x) for x in operands]
     circuit, given = with_gradients(gate, operands, attrs)
     agree(compiled(circuit, whole=True)(*given), stepwise_outputs(circuit, given), 3e-5)
+
+
+def whole_cases():
+    """Each gate on whole numbers and on flags, where it takes them and gives no shorter ones."""
+    for gate, operands, attrs in CASES:
+        if gate.family == "elementwise" and np.shape(operands[0]) != (33,):
+            continue
+        for dtype in (np.int64, np.bool_):
+            try:
+                with np.errstate(all="ignore"):
+                    given = [x.astype(dtype) if x.dtype.kind == "f" else x for x in operands]
+                    found = np.asarray(gate.evaluate(*given, **attrs)).dtype
+                stated = gate.infer([TYPES[type_id(x)] for x in given], **attrs).dtype
+            except (TypeError, ValueError, UnsupportedError):
+                continue
+            if found == stated and found.name in NUMBERS and gate is not power:
+                yield gate, given, attrs
+
+
+WHOLES = list(whole_cases())
+
+
+@pytest.mark.parametrize(
+    ("gate", "operands", "attrs"), WHOLES,
+    ids=[f"{g.name}-{i}" for i, (g, _, _) in enumerate(WHOLES)],
+)
+def test_whole_numbers_and_flags(gate, operands, attrs):
+    circuit, given = with_gradients(gate, operands, attrs)
+    agree(compiled(circuit, whole=True)(*given), stepwise_outputs(circuit, given), 1e-13)
 
 
 @pytest.mark.parametrize("name", sorted(WITHOUT))

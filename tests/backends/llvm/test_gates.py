@@ -92,13 +92,45 @@ def test_a_row_agrees_on_the_samples_of_its_gate(machine, gate):
         assert machine.ulps_apart(run(*sample)[0], wanted) <= most
 
 
-@pytest.mark.parametrize("gate", [floor_divide, remainder, reciprocal], ids=lambda g: g.name)
-def test_division_of_whole_numbers_is_refused_by_name(machine, gate):
-    types = [TYPES[INT]] * len(gate.inputs)
-    if gate is reciprocal:
-        types = [Type((), np.dtype(np.int64))]
-    with pytest.raises(UnsupportedError, match=f"{gate.name} of whole numbers"):
-        CompiledNumbers(machine.circuit(gate, types, {}))
+LEAST, MOST = -(2**63), 2**63 - 1
+WHOLE = Type((), np.dtype(np.int64))
+
+
+@pytest.mark.parametrize("gate", [floor_divide, remainder], ids=lambda g: g.name)
+@pytest.mark.parametrize("level", [0, 1])
+def test_whole_numbers_are_divided_as_in_numpy(machine, gate, level):
+    run = CompiledNumbers(machine.circuit(gate, [WHOLE, WHOLE], {}), level)
+    b = Builder("known")
+    y = Handle(b, b.input(WHOLE, "y"))
+    values = [np.int64(n) for n in (LEAST, LEAST + 1, -7, -2, -1, 0, 1, 3, 8, MOST)]
+    known = CompiledNumbers(b.build([gate(y, n).wire for n in values]), level)
+    for x in values:
+        with np.errstate(all="ignore"):  # machine code says nothing of x // 0, here as elsewhere
+            wanted = [gate.evaluate(x, n) for n in values]
+        assert [run(x, n)[0] for n in values] == known(x) == wanted
+        assert type(run(x, x)[0]) is np.int64
+
+
+def test_powers_of_whole_numbers_by_a_known_one_keep_their_last_64_bits(machine):
+    b = Builder("powers")
+    x = Handle(b, b.input(WHOLE, "x"))
+    exponents = [0, 1, 2, 3, 4, 5, 62, 63, 64, 100]
+    run = CompiledNumbers(b.build([power(x, n).wire for n in exponents]))
+    for n in map(np.int64, (LEAST, -3, -2, -1, 0, 1, 2, 7, MOST)):
+        assert run(n) == [n**k for k in exponents]
+
+
+def test_reciprocals_of_whole_numbers(machine):
+    run = CompiledNumbers(machine.circuit(reciprocal, [WHOLE], {}))
+    assert [run(np.int64(n))[0] for n in (LEAST, -2, -1, 1, 2, 3)] == [0, 0, -1, 1, 0, 0]
+    assert run(np.int64(0)) == [LEAST]
+
+
+@pytest.mark.parametrize("gate", [floor_divide, remainder, reciprocal, power], ids=lambda g: g.name)
+def test_whole_numbers_that_may_give_real_ones_are_refused_by_name(machine, gate):
+    kind = WHOLE if gate is power else TYPES[INT]  # 7 // 0 is inf for Python's, 2 ** -1 is 0.5
+    with pytest.raises(UnsupportedError, match=f"{gate.name} of whole numbers may raise"):
+        CompiledNumbers(machine.circuit(gate, [kind] * len(gate.inputs), {}))
 
 
 WHOLES = (abs_, sign, square, relu, minimum, maximum, clip, floor, rint)
@@ -106,8 +138,7 @@ WHOLES = (abs_, sign, square, relu, minimum, maximum, clip, floor, rint)
 
 @pytest.mark.parametrize("gate", WHOLES, ids=lambda g: g.name)
 def test_whole_numbers_stay_whole(machine, gate):
-    whole = Type((), np.dtype(np.int64))
-    run = CompiledNumbers(machine.circuit(gate, [whole] * len(gate.inputs), {}))
+    run = CompiledNumbers(machine.circuit(gate, [WHOLE] * len(gate.inputs), {}))
     for operands in itertools.product((-7, -1, 0, 3), repeat=len(gate.inputs)):
         operands = [np.int64(x) for x in operands]
         (got,), wanted = run(*operands), gate.evaluate(*operands)

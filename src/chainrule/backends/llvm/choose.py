@@ -8,10 +8,10 @@ remainder calls `fmod` of the C library, which is exact.
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+from chainrule.backends.llvm import whole
 from chainrule.backends.llvm.lines import Lines
 from chainrule.backends.llvm.values import Row, Value, as_kinds
 from chainrule.circuit.record import BY_NAME, Gate
-from chainrule.errors import UnsupportedError
 from chainrule.gates import choose, elementwise, functions
 
 
@@ -54,7 +54,8 @@ def _square(w: Lines, kind: str, operands: Sequence[Value]) -> str:
 
 
 def _reciprocal(w: Lines, kind: str, operands: Sequence[Value]) -> str:
-    return w.div(1.0, *as_kinds(w, _real(kind, "reciprocal"), operands))
+    (x,) = as_kinds(w, kind, operands)
+    return w.div(1.0, x) if kind == "f" else whole.reciprocal(w, x)
 
 
 def _abs(w: Lines, kind: str, operands: Sequence[Value]) -> str:
@@ -120,17 +121,17 @@ def _scaled(factor: float) -> Row:
 # ---- division with remainder
 
 
-def _real(kind: str, name: str) -> str:
-    if kind != "f":
-        raise UnsupportedError(f"machine code has no {name} of whole numbers")
-    return kind
+Divided = Callable[[Lines, str, str, str, str], str]
 
 
-def _divided(name: str, give: Callable[[Lines, str, str, str, str], str]) -> Row:
+def _divided(give: Divided, of_wholes: Callable[[Lines, str, str | int], str]) -> Row:
     """A row of x, y, fmod(x, y) and whether that has the sign that y has not."""
 
     def row(w: Lines, kind: str, operands: Sequence[Value]) -> str:
-        x, y = as_kinds(w, _real(kind, name), operands)
+        x, y = as_kinds(w, kind, operands)
+        if kind == "i":
+            number = operands[1].number
+            return of_wholes(w, x, y if number is None else int(number))
         rest = w.real("frem", x, y)
         crosses = w.flag("xor", w.compare("olt", rest, 0.0), w.compare("olt", y, 0.0))
         return give(w, x, y, rest, w.flag("and", w.compare("une", rest, 0.0), crosses))
@@ -207,8 +208,8 @@ ROWS: Mapping[Gate, Row] = {
     functions.ceil: _intrinsic("ceil"),
     functions.trunc: _intrinsic("trunc"),
     functions.rint: _intrinsic("rint"),
-    functions.remainder: _divided("remainder", _remainder),
-    functions.floor_divide: _divided("floor_divide", _floor_divide),
+    functions.remainder: _divided(_remainder, whole.remainder),
+    functions.floor_divide: _divided(_floor_divide, whole.floor_divide),
     choose.logical_and: _logical("and"),
     choose.logical_or: _logical("or"),
     choose.logical_not: _logical_not,

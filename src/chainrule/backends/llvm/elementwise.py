@@ -8,11 +8,10 @@ functions in functions.py. Gates that have no row are decomposed (see prepare.py
 
 from collections.abc import Mapping, Sequence
 
-from chainrule.backends.llvm import choose, functions
+from chainrule.backends.llvm import choose, functions, whole
 from chainrule.backends.llvm.lines import SINGLE, Lines
 from chainrule.backends.llvm.values import IR_TYPE, Row, Value, as_kind, as_kinds
 from chainrule.circuit.record import Gate
-from chainrule.errors import UnsupportedError
 from chainrule.gates import elementwise, move, reduce, sigmoid
 
 
@@ -57,7 +56,8 @@ def _power(w: Lines, kind: str, operands: Sequence[Value]) -> str:
     """Repeated multiplication where that stays within 2 ulp: whole exponents from -1 to 4."""
     base, exponent = operands
     if kind != "f":
-        raise UnsupportedError("machine code has no power of two whole numbers")
+        assert exponent.number is not None  # see prepare.py
+        return whole.power(w, as_kind(w, kind, base), int(exponent.number))
     x = as_kind(w, "f", base)
     match exponent.number:
         case 2:

@@ -22,6 +22,7 @@ from chainrule.backends.llvm.nests import Buffer, Fold, Nest, Shape, Store, View
 from chainrule.backends.llvm.plan import Step
 from chainrule.backends.llvm.shapes import collapsed
 from chainrule.backends.llvm.values import IR_TYPE, Value, as_kind
+from chainrule.gates.elementwise import add, multiply
 
 Held = dict[str, Value]  # values of the plan by name, as they are called in the text
 LANES = {"single": 32, "double": 16}
@@ -59,9 +60,9 @@ def _held(x: Value, held: Held) -> Value:
 def text_of(w: Lines, kind: str, x: Value, held: Held) -> str:
     """A value as text in a kind."""
     x = _held(x, held)
-    if kind == "s":
+    if kind == "s" or (x.kind == "s" and kind == "b"):
         with w.in_single():
-            return as_kind(w, "f", _in_precision(w, x, "s"))
+            return as_kind(w, "f" if kind == "s" else kind, _in_precision(w, x, "s"))
     return as_kind(w, kind, _in_precision(w, x, "f") if kind == "f" else x)
 
 
@@ -93,22 +94,12 @@ def join(w: Lines, how: str, kind: str, x: str, y: str) -> str:
         return row(w, "f", operands)
 
 
-def _added(w: Lines, kind: str, operands: Sequence[Value]) -> str:
-    x, y = (v.name for v in operands)
-    return w.add(x, y) if kind == "f" else w.whole("add", x, y)
-
-
-def _multiplied(w: Lines, kind: str, operands: Sequence[Value]) -> str:
-    x, y = (v.name for v in operands)
-    return w.mul(x, y) if kind == "f" else w.whole("mul", x, y)
-
-
 def _flags(how: str) -> Callable[[Lines, str, Sequence[Value]], str]:
     return lambda w, kind, operands: w.flag(how, *(v.name for v in operands))
 
 
 _JOIN: dict[str, Callable[[Lines, str, Sequence[Value]], str]] = {
-    "sum": _added, "dot": _added, "prod": _multiplied, "max": MAXIMUM, "min": MINIMUM,
+    "sum": ROWS[add], "dot": ROWS[add], "prod": ROWS[multiply], "max": MAXIMUM, "min": MINIMUM,
     "any": _flags("or"), "all": _flags("and"),
 }
 
@@ -122,7 +113,7 @@ def _taken_in(w: Lines, fold: Fold, total: str, held: Held, off: "Off") -> str:
         made = w.fma(terms[0], terms[1], total)
         w.real_type = REAL
     elif fold.how == "dot":
-        made = w.whole("add", w.whole("mul", *terms), total)
+        made = join(w, "sum", kind, join(w, "prod", kind, *terms), total)
     else:
         made = join(w, fold.how, kind, total, terms[0])
     return made if off.mask is None else w.select(off.mask, made, total, IR_TYPE[kind])

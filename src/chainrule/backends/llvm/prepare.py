@@ -21,7 +21,8 @@ from chainrule.circuit.record import BY_NAME, INPUT, KINDS, Gate, Kind, inferred
 from chainrule.circuit.types import Type, intern_type
 from chainrule.errors import UnsupportedError
 from chainrule.gates import along, choose, index, keys, move, order, reduce, stable
-from chainrule.gates.elementwise import equal, exp, log, not_equal, where
+from chainrule.gates.elementwise import equal, exp, log, not_equal, power, where
+from chainrule.gates.functions import floor_divide, reciprocal, remainder
 from chainrule.gates.handle import Handle
 
 NUMBERS = ("float64", "float32", "int64", "bool")
@@ -29,6 +30,8 @@ NUMBERS = ("float64", "float32", "int64", "bool")
 FOLDS = (reduce.sum_, reduce.max_, reduce.min_, reduce.prod, reduce.any_, reduce.all_)
 PRODUCTS = tuple(BY_NAME[name] for name in ("matmul", "inner", "tensordot"))
 MOVES = tuple(BY_NAME[name] for name in ("diagonal", "diag", "argsort"))
+# Python's whole numbers may give a real one, as 7 // 0 and 2 ** -1 do; arrays ** -1 raise.
+LEAVE_WHOLE = (floor_divide, remainder, reciprocal, power)
 
 
 def _shifted(x: Any, axis: Any) -> Any:
@@ -63,6 +66,12 @@ def _kron(x: Any, y: Any) -> Any:
     return move.reshape(product, shape=tuple(m * n for m, n in zip(first, second, strict=True)))
 
 
+def _vdot(x: Any, y: Any) -> Any:
+    products = move.ravel(x) * move.ravel(y)
+    total = reduce.any_ if products.dtype == np.bool_ else reduce.sum_
+    return total(products, axis=None, keepdims=False)
+
+
 def _first_place(best: Gate, x: Any, axis: int | None, keepdims: bool) -> Any:
     """The first place along an axis where x is its largest or smallest number, or nan."""
     if axis is None:
@@ -95,9 +104,7 @@ FORMULAS: Mapping[Gate, Callable[..., Any]] = {
     BY_NAME["trace"]: lambda x, **attrs: reduce.sum_(
         BY_NAME["diagonal"](x, **attrs), axis=(len(x.shape) - 2,), keepdims=False
     ),
-    BY_NAME["vdot"]: lambda x, y: reduce.sum_(
-        move.ravel(x) * move.ravel(y), axis=None, keepdims=False
-    ),
+    BY_NAME["vdot"]: _vdot,
 }
 
 
@@ -126,7 +133,21 @@ def has_instructions(circuit: Circuit, row: int) -> bool:
     """True for a row of an opened circuit that machine code computes."""
     kind = circuit.kind_of(row)
     types = (kind.type, *map(circuit.type_of, circuit.operands(row)))
-    return not _is_compound(kind.gate) and all(t.dtype.name in NUMBERS for t in types)
+    is_one = not _is_compound(kind.gate) and not _leaves_whole(circuit, row)
+    return is_one and all(t.dtype.name in NUMBERS for t in types)
+
+
+def _leaves_whole(circuit: Circuit, row: int) -> bool:
+    """True for a stage of whole numbers that gives them only if its last operand is right, where
+    that is not known."""
+    gate, operands = circuit.kind_of(row).gate, circuit.operands(row)
+    types = [circuit.type_of(w) for w in operands]
+    if gate not in LEAVE_WHOLE or any(t.is_inexact for t in types):
+        return False
+    last, least = operands[-1], 0 if gate is power else 1
+    if circuit.is_constant(last) and types[-1].shape == () and circuit.constant(last) >= least:
+        return False
+    return gate is power or all(t.weak for t in types)
 
 
 def is_pick(gate: Gate) -> bool:
@@ -226,6 +247,11 @@ def _moved_row(circuit: Circuit, row: int, moved: list[int], b: Builder) -> int:
     operands = [moved[w] for w in circuit.operands(row)]
     if _is_compound(kind.gate):
         return _decomposed(kind, operands, b, where)
+    if _leaves_whole(circuit, row):
+        raise UnsupportedError(
+            f"{kind.gate.name} of whole numbers may raise or give a real number here, which "
+            f"machine code does not{_at(where)}"
+        )
     return b.append(_kind(kind, operands, b), operands)
 
 
