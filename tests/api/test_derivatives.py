@@ -50,6 +50,26 @@ def test_jacobian_shapes():
     assert cr.jacobian(lambda p: p["a"] * X)({"a": 2.0})["a"].shape == (3,)
 
 
+@pytest.mark.parametrize("argument", [X, X[:2]], ids=["by rows", "by columns"])
+def test_partials_that_are_infinite_stay_in_their_row(argument):
+    f = lambda x: np.stack([np.exp(1000 * x[0]), x[1], 2 * x[1]])[: x.size]
+    with np.errstate(over="ignore", invalid="ignore"):  # 0 * inf, of what x[0] gives x[1]'s row
+        eager = cr.jacobian(f)(argument)
+        batched = cr.vmap(cr.jacobian(f))(argument[None])[0]
+    assert eager[0, 0] == np.inf and eager[1, 1] == 1
+    np.testing.assert_array_equal(batched, eager)
+
+
+def test_a_jacobian_of_single_precision_stays_there():
+    for f in (cr.jacobian(np.square), cr.jit(cr.jacobian(np.square))):
+        for _ in range(3):
+            assert f(X.astype(np.float32)).dtype == np.float32
+
+
+def test_a_jacobian_of_nothing_is_empty():
+    assert cr.jacobian(lambda x: x[:0])(X).shape == (0, 3)
+
+
 def test_a_linear_map_can_be_used_again():
     value, along = cr.linearize(lambda x: (x * x).sum(), X)
     assert value == 14.0

@@ -175,26 +175,11 @@ def _stacked(
     """Pieces of shape `each`, one for each number of a shape `many`, as one array."""
     if not many:
         return pieces[0]
-    if any(isinstance(p, Traced) for p in pieces):
-        return _stacked_traced(pieces, many, each, front=front)
-    whole = np.reshape(np.stack(pieces), many + each)
-    return whole if front else np.moveaxis(whole, range(len(many)), range(-len(many), 0))
-
-
-def _stacked_traced(
-    pieces: Sequence[Any], many: tuple[int, ...], each: tuple[int, ...], *, front: bool
-) -> Any:
-    """The same with gates: each piece times its unit array, all added up."""
-    total: Any = None
-    for piece, unit in zip(pieces, _units(many), strict=True):
-        if front:
-            unit_wide, piece_wide = np.reshape(unit, many + (1,) * len(each)), piece
-        else:
-            unit_wide = np.reshape(unit, (1,) * len(each) + many)
-            piece_wide = piece.reshape(*each, *(1,) * len(many)) if each else piece
-        term = piece_wide * unit_wide
-        total = term if total is None else total + term
-    return total
+    shape = many + each if front else each + many
+    if not pieces:
+        return np.zeros(shape)
+    whole = np.stack(pieces, axis=0 if front else -1)
+    return np.reshape(whole, shape) if len(many) > 1 else whole
 
 
 def hessian(f: Callable[..., Any], argnums: Key = 0) -> Callable[..., Any]:
