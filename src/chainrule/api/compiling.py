@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.api.into import written_over
-from chainrule.api.paths import Path, guarded, like
+from chainrule.api.paths import Path, agreeing, guarded, like
 from chainrule.api.recorded import Recorded, is_input
 from chainrule.api.results import Slot, deliverer, slots_of
 from chainrule.backends.llvm.compiled import Compiled, compiled
 from chainrule.backends.llvm.entry import direct_entry
-from chainrule.backends.llvm.host import CompiledParts
+from chainrule.backends.llvm.host import CompiledParts, Way
 from chainrule.backends.llvm.programs import Programs as Programs
 from chainrule.backends.llvm.targets.entered import Entry
 from chainrule.trace.names import with_names
@@ -24,8 +24,7 @@ def compiled_way(
     """
     outcomes = recorded.outcomes
     named = with_names(recorded.circuit, recorded.trace)
-    # a decision that turns out otherwise may make an earlier part or call go wrong
-    code = compiled(named, programs=programs, whole=bool(outcomes))
+    code = compiled(named, programs=programs, way=Way(len(outcomes), agreeing(outcomes)))
     slots, count = slots_of(recorded, code), len(code.boxes) - len(outcomes)
     run = code.delivering(guarded(deliverer(recorded.spec, slots), outcomes, count))
     likes = tuple(map(like, recorded.leaves))

@@ -101,7 +101,7 @@ class Paths:
 
     def _agreeing(self, tried: Outcomes, found: Outcomes) -> Path | None:
         """A way that took these decisions up to the first where the one tried went wrong."""
-        known = next(i for i, (x, y) in enumerate(zip(tried, found, strict=True)) if x != y) + 1
+        known = next(i for i, (x, y) in enumerate(zip(tried, found, strict=False)) if x != y) + 1
         return next((p for p in self.compiled if p.outcomes[:known] == found[:known]), None)
 
 
@@ -112,10 +112,20 @@ def guarded(
     if not outcomes:
         return deliver
 
+    check = agreeing(outcomes)
+
     def checked(outputs: Sequence[Any]) -> Any:
-        found = tuple(map(bool, outputs[count:]))
-        if found != outcomes:
-            raise Elsewhere(found)
+        check([bool(x) for x in outputs[count:]])
         return deliver(outputs)
 
     return checked
+
+
+def agreeing(outcomes: Outcomes) -> Callable[[Sequence[bool]], None]:
+    """What raises Elsewhere for decisions, the first so many, that are not those of this way."""
+
+    def check(found: Sequence[bool]) -> None:
+        if tuple(found) != outcomes[: len(found)]:
+            raise Elsewhere(tuple(found))
+
+    return check

@@ -1,6 +1,7 @@
 """Gates without instructions are called in Python, between parts of machine code."""
 
 import warnings
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import chainrule as cr
 from chainrule.api.jit import jit
 from chainrule.api.recorded import numbers_for_numbers
 from chainrule.backends.llvm.host import CompiledParts
-from chainrule.errors import ChainruleWarning
+from chainrule.errors import ChainruleWarning, PlaceError
 
 
 def cubes(x):
@@ -132,10 +133,54 @@ def test_a_call_that_gives_another_shape_is_run_as_plain_python():
     assert run(np.array([1.0, 1.0, 2.0])) == 8.0
 
 
-def test_beside_decisions_the_function_runs_as_plain_python():
-    run = jit(lambda x: cube(x) if x > 0 else -x)
-    with pytest.warns(ChainruleWarning, match="runs as plain Python"):
-        assert [run(2.0), run(2.0), run(-2.0)] == [8.0, 8.0, 2.0]
+CALLED = ModuleType("called")  # a gate may read modules from outside, and no lists
+CALLED.log = []
+
+
+def roots(x):
+    CALLED.log.append(float(x))
+    return float(x) ** 0.5 if float(x) >= 0 else 1 / 0
+
+
+root = cr.gate(roots, local=lambda x, out: (0.5 / out,))
+
+
+def test_host_calls_wait_for_the_decisions_before_them():
+    def f(x):
+        y = x * 2
+        if x > 0:
+            z = root(y)
+            return z * 3 if z > 4 else np.exp(z)
+        return y
+
+    run = jit(cr.value_and_grad(f))
+    for x in (2.0, 2.0, 18.0, 18.0, -1.0, -1.0, 2.0, 18.0, -1.0, 18.0):
+        assert quiet(run, x) == pytest.approx(cr.value_and_grad(f)(x), rel=1e-12)
+    assert run.is_compiled
+    CALLED.log.clear()
+    assert run(-1.0) == (-2.0, 2.0) and CALLED.log == []  # by way of root(-2.0)
+
+
+def test_a_loop_may_ask_a_host_call():
+    def f(x):
+        while cube(x) < 100:
+            x = x * 1.5
+        return x
+
+    run = jit(f)
+    for x in (4.0, 4.0, 5.0, 5.0, 1.0, 1.0, 4.0, 1.0):
+        assert quiet(run, x) == f(x)
+    assert run.is_compiled
+
+
+def test_an_index_on_a_way_not_taken_is_no_fault():
+    run = jit(lambda x, i: x[i] * 2 if cube(i.sum() * 1.0) < 10 else x[:1])
+    x = np.arange(3.0)
+    for i, wanted in (([1, 1], [2, 2]), ([5, 1], [0]), ([1, 1], [2, 2]), ([5, 1], [0])) * 3:
+        assert quiet(run, x, np.array(i)).tolist() == wanted
+    assert run.is_compiled
+    with pytest.raises(PlaceError, match="-7"):
+        run(x, np.array([-7, 0]))
 
 
 def test_out_and_donated_arguments():

@@ -6,10 +6,16 @@
 
 A wire that a part or a call takes from an earlier one is an input there. Host calls see arrays that
 cannot be written to, and have to give what they gave in the traced call: its shape and dtype.
+
+Decisions, which are the last outputs, are looked at as soon as a part has computed them, and before
+anything is done that was traced after them: a call that another way would not make is not made.
 """
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -46,6 +52,7 @@ class Cut:
 
     circuit: Circuit
     parts: tuple[tuple[Part | None, tuple[int, ...]], ...]
+    known: tuple[tuple[int, ...], ...]  # after each part, the decisions known so far, in order
 
     @property
     def calls(self) -> list[int]:
@@ -53,15 +60,16 @@ class Cut:
         return [row for _, rows in self.parts for row in rows]
 
 
-def cut(circuit: Circuit) -> Cut:
-    """The circuit cut around its host calls. Raises UnsupportedError where that helps nothing."""
+def cut(circuit: Circuit, decisions: int = 0) -> Cut:
+    """The circuit cut around its host calls. Raises UnsupportedError where that helps nothing.
+
+    decisions: how many of its outputs, the last ones, are decisions.
+    """
     c = opened(circuit)
     leaves = {*c.inputs, *c.constant_rows}
     calls = {r for r in range(len(c)) if r not in leaves and not has_instructions(c, r)}
-    level = [0] * len(c)
-    for row in range(len(c)):
-        before = max((level[w] for w in c.operands(row)), default=0)
-        level[row] = before + (row in calls)
+    decided = c.outputs[len(c.outputs) - decisions :]
+    level = _levels(c, calls, decided)
     if any(c.kind_of(row).gate.name in BY_VALUE for row in calls) or len(calls | leaves) == len(c):
         raise UnsupportedError("nothing is left between the host calls")
     names = names_of_wires(c)
@@ -70,7 +78,20 @@ def cut(circuit: Circuit) -> Cut:
         rows = [r for r in range(len(c)) if level[r] == k and r not in calls and r not in leaves]
         after = tuple(r for r in sorted(calls) if level[r] == k + 1)
         parts.append((_part(c, rows, names) if rows else None, after))
-    return Cut(c, tuple(parts))
+    highest = list(accumulate((level[w] for w in decided), max))
+    known = (decided[: bisect_right(highest, k)] for k in range(len(parts)))
+    return Cut(c, tuple(parts), tuple(known))
+
+
+def _levels(c: Circuit, calls: Container[int], decided: Sequence[int]) -> list[int]:
+    """For each row, the host calls on the longest way to it, and to the decisions before it."""
+    level, asked, least = [0] * len(c), 0, 0
+    for row in range(len(c)):
+        while asked < len(decided) and decided[asked] < row:
+            least, asked = max(least, level[decided[asked]]), asked + 1
+        before = max((level[w] for w in c.operands(row)), default=0)
+        level[row] = max(before, least) + (row in calls)
+    return level
 
 
 def _part(c: Circuit, rows: Sequence[int], names: Sequence[str]) -> Part:
@@ -97,11 +118,21 @@ def _part(c: Circuit, rows: Sequence[int], names: Sequence[str]) -> Part:
 # ---- running it
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How many of the outputs, the last ones, are decisions, and what to do with their values so
+    far: it raises where they are those of another way."""
+
+    decisions: int
+    check: Callable[[Sequence[bool]], None]
+
+
 class CompiledParts:
     """Inputs in the circuit's order -> the list of its outputs, by parts and host calls."""
 
-    def __init__(self, circuit: Circuit, level: int = 1) -> None:
-        self.plan: PartsPlan = parts_plan(circuit)
+    def __init__(self, circuit: Circuit, level: int = 1, way: Way | None = None) -> None:
+        self._way = way or Way(0, lambda decided: None)
+        self.plan: PartsPlan = parts_plan(circuit, self._way.decisions)
         self.cut = self.plan.cut
         c = self.cut.circuit
         self.weak = [c.type_of(w).weak for w in c.outputs]
@@ -116,13 +147,20 @@ class CompiledParts:
         c = self.cut.circuit
         values = dict(zip(c.constant_rows, c.constants, strict=True))
         values |= dict(zip(c.inputs, inputs, strict=True))
-        for code, (part, calls) in zip(self._codes, self.cut.parts, strict=True):
-            if part is not None and code is not None:
-                found = code(*(values[w] for w in part.takes))
-                values |= zip(part.gives, found, strict=True)
+        for k, (code, (part, calls)) in enumerate(zip(self._codes, self.cut.parts, strict=True)):
+            if part is None or code is None:
+                self._keep(values, k, ())
+            else:
+                _run(code, [values[w] for w in part.takes], partial(self._keep, values, k))
             for row in calls:
                 values[row] = _called(c, row, [_closed(values[w]) for w in c.operands(row)])
         return [x.copy() if isinstance(x := values[w], np.ndarray) else x for w in c.outputs]
+
+    def _keep(self, values: dict[int, Any], k: int, found: Sequence[Any]) -> None:
+        """Note what a part gave, and look at the decisions known by now."""
+        part, _ = self.cut.parts[k]
+        values.update(zip(part.gives, found, strict=True) if part is not None else ())
+        self._way.check([bool(values[w]) for w in self.cut.known[k]])
 
     def fill(self, inputs: Sequence[Any], into: Sequence[Any]) -> list[Any]:
         """The outputs; none goes into an array directly."""
@@ -141,6 +179,16 @@ class CompiledParts:
             for row in self.cut.calls for at in [c.origin_of(row)]
         )
         return "; ".join(names)
+
+
+def _run(
+    code: CompiledNumbers | CompiledArrays, given: list[Any], keep: Callable[[Any], None]
+) -> None:
+    """Run a part. An index without a place is told after `keep`, which may find another way."""
+    if isinstance(code, CompiledNumbers):
+        keep(code(*given))
+    else:
+        code.delivering(keep)(*given)
 
 
 def _called(c: Circuit, row: int, operands: list[Any]) -> Any:
@@ -195,9 +243,9 @@ class PartsPlan:
         return "\n".join(lines)
 
 
-def parts_plan(circuit: Circuit) -> PartsPlan:
+def parts_plan(circuit: Circuit, decisions: int = 0) -> PartsPlan:
     """The plan of a circuit in parts. Raises UnsupportedError where it cannot be cut."""
-    found = cut(circuit)
+    found = cut(circuit, decisions)
     return PartsPlan(found, found.circuit.inputs, found.circuit.outputs)
 
 
