@@ -8,7 +8,7 @@ from chainrule.api.recorded import record
 from chainrule.backends import stepwise
 from chainrule.backends.llvm import arrays
 from chainrule.backends.llvm.compiled import compiled
-from chainrule.backends.llvm.prepare import NUMBERS
+from chainrule.backends.llvm.dtypes import NUMBERS, SHORT
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.record import catalogue
 from chainrule.circuit.types import TYPES, type_id
@@ -289,6 +289,35 @@ def test_integer_arrays_are_inputs_too():
     for n in (1, 2, 3):
         value, gradient = run(np.ones(2), np.array([n, 10 * n]))
         assert value == 11 * n and gradient.tolist() == [n, 10 * n]
+
+
+PLACES = np.array([[2, 0, 3], [1, 1, 4]])
+SHORTS = {
+    "pick": lambda x, i: x[i] * 2,
+    "pick of a move": lambda x, i: x[np.flip(i.T, 0)[1:]] * x[i[0, :2]],
+    "write": cr.grad(lambda x, i: np.sum(x[i] ** 2)),
+    "take along": lambda x, i: np.take_along_axis(np.stack([x, -x]), i, 1),
+    "one hot": lambda x, i: np.where(i[:, :, None] == np.arange(5), x, 0),
+    "reals": lambda x, i: np.sum(i * x[:3], axis=1) - np.maximum(x[0], i[:, 1]),
+    "folds": lambda x, i: (np.argmax(i, axis=1), np.any(i > 3), np.sum(i * 0.5)),
+    "wider": lambda x, i: i.astype(np.int64) // 2 + np.arange(3) * i,
+    "captured": lambda x, i: x[PLACES.astype(i.dtype)[:, ::-1]] + i,
+}
+
+
+@pytest.mark.parametrize("name", SHORTS)
+@pytest.mark.parametrize("dtype", SHORT)
+def test_short_whole_numbers_are_read(name, dtype):
+    x, i = np.linspace(1, 2, 5), PLACES.astype(dtype)[:, ::-1]
+    done = record(SHORTS[name], (x, i), {})
+    wanted = stepwise_outputs(done.circuit, (x, i))
+    agree(compiled(done.circuit, whole=True)(x, i), wanted, 1e-13)
+
+
+def test_nothing_is_computed_in_short_whole_numbers():
+    for f in (lambda i: i + i, lambda i: i[::-1], lambda i: i.astype(np.int16), np.mean):
+        with pytest.raises(UnsupportedError, match=r"computes in float64.*int(16|32|64)"):
+            compiled(record(f, (PLACES.astype(np.uint32),), {}).circuit, whole=True)
 
 
 def test_a_place_is_picked_from_an_axis_of_one_number():

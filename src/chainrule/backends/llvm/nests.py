@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from chainrule.backends.llvm.dtypes import SHORT
 from chainrule.backends.llvm.plan import Step
 from chainrule.backends.llvm.values import Value
 from chainrule.errors import PlaceError
@@ -25,6 +26,7 @@ Role = Literal["input", "constant", "output", "arena", "window", "count"]
 BYTES = {"f": 8, "s": 4, "i": 8, "b": 1}
 KIND_OF = {"float64": "f", "float32": "s", "int64": "i", "bool": "b"}
 DTYPE_OF = {kind: np.dtype(name) for name, kind in KIND_OF.items()}
+KIND_OF |= dict.fromkeys(SHORT, "i")  # as they are read
 
 
 @dataclass(slots=True, eq=False)

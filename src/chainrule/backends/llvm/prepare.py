@@ -7,12 +7,20 @@ taken: where(x > 0, x, 0) is Python's 0 at x = -1. Here each type follows from t
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import partial
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from chainrule.backends.llvm.dtypes import (
+    check_number,
+    check_row,
+    is_computed_in,
+    is_read,
+    leaves_whole,
+    line_of,
+)
 from chainrule.backends.llvm.elementwise import ROWS
 from chainrule.backends.llvm.values import Count, Room
 from chainrule.circuit.builder import Builder
@@ -21,17 +29,13 @@ from chainrule.circuit.record import BY_NAME, INPUT, KINDS, Gate, Kind, inferred
 from chainrule.circuit.types import Type, intern_type
 from chainrule.errors import UnsupportedError
 from chainrule.gates import along, choose, index, keys, move, order, reduce, stable
-from chainrule.gates.elementwise import equal, exp, log, not_equal, power, where
-from chainrule.gates.functions import floor_divide, reciprocal, remainder
+from chainrule.gates.elementwise import equal, exp, log, not_equal, where
 from chainrule.gates.handle import Handle
 
-NUMBERS = ("float64", "float32", "int64", "bool")
 # Gates of arrays that a plan takes as they are; all others decompose.
 FOLDS = (reduce.sum_, reduce.max_, reduce.min_, reduce.prod, reduce.any_, reduce.all_)
 PRODUCTS = tuple(BY_NAME[name] for name in ("matmul", "inner", "tensordot"))
 MOVES = tuple(BY_NAME[name] for name in ("diagonal", "diag", "argsort"))
-# Python's whole numbers may give a real one, as 7 // 0 and 2 ** -1 do; arrays ** -1 raise.
-LEAVE_WHOLE = (floor_divide, remainder, reciprocal, power)
 
 
 def _shifted(x: Any, axis: Any) -> Any:
@@ -112,11 +116,15 @@ def prepared(circuit: Circuit) -> Circuit:
     """The same inputs and outputs, computed by rows that have instructions.
 
     Raises UnsupportedError, naming gate and line, for other dtypes than float64, float32, int64 and
-    bool, and for gates without instructions or decomposition.
+    bool where anything is computed in them, and for gates without instructions or decomposition.
     """
     done = _rebuilt(circuit)
     while any(_is_compound(KINDS[k].gate) for k in set(done.kind)):
         done = _rebuilt(done)
+    for row in range(len(done)):  # what decompositions made, too
+        check_row(done, row)
+    for wire in done.outputs:
+        check_number(done.type_of(wire), "a result is", done.origin_of(wire))
     return done
 
 
@@ -132,22 +140,9 @@ def opened(circuit: Circuit) -> Circuit:
 def has_instructions(circuit: Circuit, row: int) -> bool:
     """True for a row of an opened circuit that machine code computes."""
     kind = circuit.kind_of(row)
-    types = (kind.type, *map(circuit.type_of, circuit.operands(row)))
-    is_one = not _is_compound(kind.gate) and not _leaves_whole(circuit, row)
-    return is_one and all(t.dtype.name in NUMBERS for t in types)
-
-
-def _leaves_whole(circuit: Circuit, row: int) -> bool:
-    """True for a stage of whole numbers that gives them only if its last operand is right, where
-    that is not known."""
-    gate, operands = circuit.kind_of(row).gate, circuit.operands(row)
-    types = [circuit.type_of(w) for w in operands]
-    if gate not in LEAVE_WHOLE or any(t.is_inexact for t in types):
-        return False
-    last, least = operands[-1], 0 if gate is power else 1
-    if circuit.is_constant(last) and types[-1].shape == () and circuit.constant(last) >= least:
-        return False
-    return gate is power or all(t.weak for t in types)
+    is_one = not _is_compound(kind.gate) and not leaves_whole(circuit, row)
+    read = (circuit.type_of(w) for w in circuit.operands(row))
+    return is_one and is_computed_in(kind.type.dtype) and all(is_read(t.dtype) for t in read)
 
 
 def is_pick(gate: Gate) -> bool:
@@ -239,18 +234,16 @@ def _moved_row(circuit: Circuit, row: int, moved: list[int], b: Builder) -> int:
     where = circuit.origin_of(row)
     if circuit.is_constant(row):
         return b.constant(circuit.constant(row))
-    says = "an input is" if kind.gate is INPUT else f"{kind.gate.name} works on"
-    for t in (kind.type, *map(circuit.type_of, circuit.operands(row))):
-        _check_number(t, says, where)
+    check_row(circuit, row)
     if kind.gate is INPUT:
         return b.input(kind.type, circuit.name(row))
     operands = [moved[w] for w in circuit.operands(row)]
     if _is_compound(kind.gate):
         return _decomposed(kind, operands, b, where)
-    if _leaves_whole(circuit, row):
+    if leaves_whole(circuit, row):
         raise UnsupportedError(
             f"{kind.gate.name} of whole numbers may raise or give a real number here, which "
-            f"machine code does not{_at(where)}"
+            f"machine code does not{line_of(where)}"
         )
     return b.append(_kind(kind, operands, b), operands)
 
@@ -262,7 +255,7 @@ def _decomposed(kind: Kind, operands: list[int], b: Builder, where: Origin | Non
     if decompose is None:
         raise UnsupportedError(
             f"machine code has no instructions for {kind.gate.name}, and its record no "
-            f"decomposition{_at(where)}" + REFUSED.get(kind.gate, "")
+            f"decomposition{line_of(where)}" + REFUSED.get(kind.gate, "")
         )
     out = decompose(*(Handle(b, w) for w in operands), **kind.attrs)
     return out.wire if isinstance(out, Handle) else b.constant(out)
@@ -276,20 +269,3 @@ def _kind(kind: Kind, operands: list[int], b: Builder) -> int:
     if t.weak == kind.type.weak:
         return found
     return kind_id(kind.gate, kind.key, intern_type(Type(t.shape, t.dtype, kind.type.weak)))
-
-
-def _check_number(t: Type, says: str, where: Origin | None) -> None:
-    if not _is_computed_in(t.dtype):
-        raise UnsupportedError(
-            f"machine code computes in {', '.join(NUMBERS)}, and {says} {t.dtype}"
-            f"{_at(where)}"
-        )
-
-
-@cache
-def _is_computed_in(dtype: Any) -> bool:
-    return dtype.name in NUMBERS  # a name that NumPy puts together anew each time
-
-
-def _at(where: Origin | None) -> str:
-    return f"\n  in {where.function}, {where}" if where else ""
