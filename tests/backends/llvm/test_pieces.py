@@ -75,7 +75,16 @@ def numbers(x):
     return put(added(added(y, x[5] * x[6], 3), x[7], 3), x[8], (1, 3, None))
 
 
-WRITES = (columns, left_out, twice, overlapping, shifted, read_between, kept, after_a_fold, numbers)
+def of_another_shape(x):
+    y = np.sqrt(np.abs(x))
+    z = added(y.reshape(8, 5), 5.0, 1)
+    return y / (z[1:].max() * z[2, 0])  # y is stored for z, and read after z was written to
+
+
+WRITES = (
+    columns, left_out, twice, overlapping, shifted, read_between, kept, after_a_fold, numbers,
+    of_another_shape,
+)
 
 
 @pytest.mark.parametrize("level", [0, 1])

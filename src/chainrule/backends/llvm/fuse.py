@@ -83,7 +83,8 @@ class _Planner:
         self.schedule = Schedule()
         self.constants: list[tuple[Buffer, Any]] = []
         self.wires: list[Wire] = []
-        self.holders: dict[Buffer, list[int]] = {}  # rows whose numbers a buffer of ours holds
+        self.rows_of: dict[int, list[int]] = {}  # of each wire
+        self.holders: dict[Buffer, set[int]] = {}  # rows whose numbers a buffer of ours holds
         self.done: dict[Any, Wire] = {}
         self.roots: dict[int, Wire] = {}  # of a wire in another shape: the one it is
         self.rewritten: set[Buffer] = set()  # no longer hold what they held first
@@ -95,9 +96,8 @@ class _Planner:
         c = self.circuit
         for row in range(len(c)):
             self.wires.append(self.row(row))
-            view = self.wires[row].view
-            if view is not None:
-                self.holders.setdefault(view.buffer, []).append(row)
+            self.rows_of.setdefault(id(self.wires[row]), []).append(row)
+            self.hold(self.wires[row])
         outputs = tuple(self.delivered(self.wires[w]) for w in c.outputs)
         for pieces in self.pieces.values():
             pieces.close()
@@ -106,6 +106,18 @@ class _Planner:
         return ArrayPlan(
             c.title, inputs, tuple(self.constants), tuple(items), outputs, 0, tuple(self.faults)
         )
+
+    def hold(self, w: Wire) -> None:
+        """Note whose numbers the wire's buffer holds."""
+        if w.view is not None:
+            self.holders.setdefault(w.view.buffer, set()).update(self.rows_of.get(id(w), ()))
+
+    def held_in(self, buffer: Buffer) -> set[int]:
+        """The rows whose numbers a buffer holds, those included that got it after they were made.
+        """
+        while self.schedule.stored:
+            self.hold(self.schedule.stored.pop())
+        return self.holders.get(buffer, set())
 
     def delivered(self, w: Wire) -> Value | View:
         """An output: a number, or a buffer of its own without gaps."""
@@ -454,7 +466,7 @@ class _Planner:
             pieces = self.pieces.get(placed(x).buffer) if self.is_free(x, row) else None
         if pieces is None or not pieces.is_open:
             return False
-        if any(self.reads[r] > 1 for r in self.holders.get(pieces.buffer, ())):
+        if any(self.reads[r] > 1 for r in self.held_in(pieces.buffer)):
             return False
         at = View(pieces.buffer, how.shape, _steps(how.strides, how.shape), how.offset)
         v, origin = self.cast_to(v, wire.kind), self.circuit.origin_of(row)
@@ -497,8 +509,8 @@ class _Planner:
         view = x.view
         if view is None or view.buffer.role != "arena" or not view.is_contiguous:
             return False
-        rows = self.holders.get(view.buffer)
-        return rows is not None and all(
+        rows = self.held_in(view.buffer)
+        return bool(rows) and all(
             self.last_reader[r] <= row and self.wires[r].shape == x.shape for r in rows
         )
 

@@ -66,6 +66,7 @@ class Schedule:
         self.items: list[Nest | Product | Kernel | Scan | Sort] = []
         self.before: list[list[Step | Fetch | Nest]] = [[]]
         self.read_there: dict[Any, Value] = {}  # (item, what) -> its value in that nest
+        self.stored: list[Wire] = []  # that got memory after they were made
         self.count = 0
 
     def __len__(self) -> int:
@@ -175,6 +176,7 @@ class Schedule:
         """A wire in memory; stored where its nest computes it, if it is not there yet."""
         if w.view is None:
             w.view = self.room(w)
+            self.stored.append(w)
             if w.number is not None:
                 p = self.append(Nest(w.shape, stores=[Store(w.number, w.view)]))
                 w.ready = max(w.ready, p + 1)
@@ -204,6 +206,7 @@ class Schedule:
             made = self.copied(view, w)
             assert made.view is not None
             w.view, w.ready = made.view, made.ready
+            self.stored.append(w)
         assert w.view is not None
         return w.view
 
