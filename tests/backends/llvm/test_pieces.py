@@ -81,9 +81,17 @@ def of_another_shape(x):
     return y / (z[1:].max() * z[2, 0])  # y is stored for z, and read after z was written to
 
 
+def read_backwards(x):
+    y = np.sqrt(np.abs(x))
+    z = np.flip(y) * 2  # is cheap to compute again, but y is not what it was
+    is_large = np.any(z > 2)
+    u = added(y, 5.0, 7)
+    return np.where(is_large & np.any(u > 2), z, 0) + u
+
+
 WRITES = (
     columns, left_out, twice, overlapping, shifted, read_between, kept, after_a_fold, numbers,
-    of_another_shape,
+    of_another_shape, read_backwards,
 )
 
 

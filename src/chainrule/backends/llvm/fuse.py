@@ -119,6 +119,12 @@ class _Planner:
             self.hold(self.schedule.stored.pop())
         return self.holders.get(buffer, set())
 
+    def give_up(self, buffer: Buffer) -> None:
+        """From now on the buffer holds something else."""
+        self.rewritten.add(buffer)
+        for row in self.held_in(buffer):
+            self.wires[row].is_gone = True
+
     def delivered(self, w: Wire) -> Value | View:
         """An output: a number, or a buffer of its own without gaps."""
         if w.shape == () and w.number is not None:
@@ -447,8 +453,8 @@ class _Planner:
         if x.number is not None:
             wire.view = self.schedule.view(replace(x, view=None))
         elif self.is_free(x, row):
-            wire.view, x.is_gone = placed(x), True
-            self.rewritten.add(wire.view.buffer)
+            wire.view = placed(x)
+            self.give_up(wire.view.buffer)
             if wire.view.buffer in self.pieces:
                 self.pieces[wire.view.buffer].is_open = False
         else:
@@ -474,8 +480,7 @@ class _Planner:
         if ready:
             wire.view, wire.ready = pieces.whole, max(x.ready, ready)
             if x.view is not None and x.number is None:
-                x.is_gone = True
-                self.rewritten.add(pieces.buffer)
+                self.give_up(pieces.buffer)
             self.pieces[pieces.buffer] = pieces
         return ready > 0
 
