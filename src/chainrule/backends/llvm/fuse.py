@@ -493,8 +493,8 @@ class _Planner:
         wire.ready = len(self.schedule)
         if how is None:
             return wire
-        sources = [self.index(w) for w in indices]
-        v = self.cast_to(v, wire.kind)
+        sources = [self.apart(self.index(w), placed(wire)) for w in indices]
+        v = self.apart(self.cast_to(v, wire.kind), placed(wire))
         if v.number is None:
             self.schedule.view(v)
         nest = Nest(how.shape, in_turn=bool(indices))
@@ -508,6 +508,11 @@ class _Planner:
         nest.stores.append(Store(value, start, picks, fault, adds))
         wire.ready = p + 1
         return wire
+
+    def apart(self, w: Wire, target: View) -> Wire:
+        """The wire, copied if it lies in memory that is written to: y[:] = y[::-1]."""
+        is_there = w.view is not None and w.view.buffer is target.buffer
+        return self.schedule.copied(placed(w), w) if is_there else w
 
     def is_free(self, x: Wire, row: int) -> bool:
         """True where x's memory is ours, without gaps, and no later row reads it under any name."""
