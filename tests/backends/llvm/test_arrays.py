@@ -169,6 +169,16 @@ def test_a_cheap_value_is_computed_again_rather_than_stored():
     assert [len(n.stores) for n in plan.items] == [0, 1]
 
 
+def test_nothing_is_computed_again_from_a_copy_that_is_not_made_yet():
+    def f(x):
+        turned = x.T
+        double = turned * 2
+        return turned.reshape(3, 5), double * np.any(double > 1)  # in the nest that copies x.T
+
+    for nest in compiled_call(f, np.ones((3, 5))).plan.items:
+        assert {s.view.buffer for s in nest.stores}.isdisjoint(x.view.buffer for x in nest.loads)
+
+
 def test_memory_is_used_again_once_it_is_free():
     def f(x):
         for _ in range(6):

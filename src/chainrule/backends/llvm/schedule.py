@@ -146,8 +146,10 @@ class Schedule:
         """How many cheap steps compute a wire once more in the nest at p; many if some is dear."""
         if w.is_gone:
             return CHEAP + 1
-        if w.number is not None or w.view is not None or w.nest == p:
+        if w.number is not None or w.nest == p:
             return 0
+        if w.view is not None:  # it may have been copied since then, by a later nest
+            return 0 if w.ready <= p else CHEAP + 1
         if w.step is None or w.step.gate not in CHEAP_GATES:
             return CHEAP + 1
         if any(x.shape != w.shape and x.view is None and x.number is None for x in w.operands):
