@@ -57,6 +57,17 @@ def test_the_items_of_a_list_have_the_names_they_are_unpacked_to():
     assert names(w) == ["left", None, "middle", "right", "parts", None, None, "f"]
 
 
+def test_a_quotient_and_its_remainder_have_names_of_their_own():
+    def f(x, y):
+        q, r = divmod(x, y)
+        n, m = np.divmod(9.0, x)
+        k, _ = divmod(9.0, y)
+        return q + r + n + m + k
+
+    w = cr.circuit(f)(5.5, 2.0)
+    assert [w[name].value for name in "qrnmk"] == [2.0, 1.5, 1.0, 3.5, 4.0]
+
+
 def test_a_name_given_again_and_again():
     def f(x):
         h = x

@@ -134,6 +134,23 @@ def _ufunc_name(ufunc: np.ufunc, method: str, settings: Mapping[str, Any]) -> st
     return name + (f" with {', '.join(settings)}=" if settings else "")
 
 
+def _divmod(self: Traced, other: Any) -> Any:
+    """Python's divmod of a traced value."""
+    before = len(self.trace)
+    found = self // other, self % other
+    _name_results(self.trace, before, found)
+    return found
+
+
+def _rdivmod(self: Traced, other: Any) -> Any:
+    before = len(self.trace)
+    found = other // self, other % self
+    _name_results(self.trace, before, found)
+    return found
+
+
+setattr(Traced, "__divmod__", _divmod)  # noqa: B010  # as operators.py does
+setattr(Traced, "__rdivmod__", _rdivmod)  # noqa: B010
 Traced.__array_ufunc__ = array_ufunc  # type: ignore[assignment, method-assign]  # its face
 Traced.__array_function__ = array_function  # type: ignore[assignment, method-assign]
 later.known_numpy = known_numpy

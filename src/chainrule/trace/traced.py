@@ -158,12 +158,6 @@ class Traced(Carrier):
             return self
         return record(self.trace, BY_NAME["copy"], (self,), {"order": "K"}, caller)
 
-    def __divmod__(self, other: Any) -> Any:
-        return self // other, self % other
-
-    def __rdivmod__(self, other: Any) -> Any:
-        return other // self, other % self
-
     @property
     def T(self) -> "Traced":
         """The transpose."""
