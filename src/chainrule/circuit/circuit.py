@@ -13,51 +13,18 @@ Inputs and constants are rows too, without operands. `Wire` and `Stage` are view
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule.circuit.record import CONSTANT, KINDS, Attrs, Gate, Kind
 from chainrule.circuit.types import Type
 
+if TYPE_CHECKING:
+    from chainrule.circuit.notes import Origin, Part, Region
+
 Column = array  # of C ints
 NOTHING = -1
-
-
-@dataclass(frozen=True, repr=False, match_args=False)
-class Origin:
-    """Where the user wrote a stage: file, line, column, target name, enclosing function.
-
-    calls: from the traced function in, the calls that led there (the outermost few), each as
-    (function, number); the number tells one call of a function from another.
-    """
-
-    file: str
-    line: int | None
-    end_line: int | None
-    column: int | None
-    end_column: int | None
-    function: str
-    target: str | None = None
-    calls: tuple[tuple[str, int], ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.file} line {self.line}"
-
-
-@dataclass(frozen=True, repr=False, match_args=False)
-class Part:
-    """A derivative that belongs to a circuit: which wire holds which gradient.
-
-    gradient: per row, the wire of its gradient, or -1; terms: per operand position, the wire of
-    the gradient sent back along that edge, or -1.
-    """
-
-    kind: str
-    output: int
-    output_gradient: int
-    gradient: Sequence[int]
-    terms: Sequence[int]
 
 
 @dataclass(frozen=True, repr=False, match_args=False)
@@ -79,46 +46,6 @@ class Group:
         return self.is_closed and (gate.is_differentiable or recognised)
 
 
-@dataclass(frozen=True, repr=False, match_args=False)
-class Mark:
-    """A user's word that the rows from `begin` to before `end` are one gate, noted while tracing.
-
-    inputs: the wires its own rule is about, in order; empty where it has no rule.
-    """
-
-    gate: Gate
-    begin: int
-    end: int
-    inputs: tuple[int, ...]
-    output: int
-    attrs: Attrs = ()
-
-
-@dataclass(frozen=True, repr=False, match_args=False)
-class Decision:
-    """A branch that Python took on a wire's value while a circuit was traced.
-
-    call: the builtin that picked by it, "max"; empty for `if`, `while` and the like. Then taken is
-    the wire it picked, and instead what to write for a gate in its place.
-    """
-
-    wire: int
-    outcome: bool
-    line: int | None
-    call: str = ""
-    taken: int = NOTHING
-    instead: str = ""
-
-
-@dataclass(frozen=True, repr=False, match_args=False)
-class Region:
-    """The rows from `first` up to before `stop`, recorded in one call of a checkpointed function:
-    their inner values are worked out again for the backward pass. An annotation."""
-
-    first: int
-    stop: int
-
-
 @dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Circuit:
     """Inputs, stages in order, outputs. Everything else about a function is read from here."""
@@ -132,12 +59,12 @@ class Circuit:
     constant_rows: "Column[int]"
     constants: tuple[Any, ...]
     names: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    origins: tuple[Origin, ...] = ()
-    parts: tuple[Part, ...] = ()
+    origins: "tuple[Origin, ...]" = ()
+    parts: "tuple[Part, ...]" = ()
     groups: tuple[Group, ...] = ()
     bodies: tuple["Circuit", ...] = ()
     title: str = "circuit"
-    regions: tuple[Region, ...] = ()
+    regions: "tuple[Region, ...]" = ()
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -174,7 +101,7 @@ class Circuit:
         code = self.origin[row]
         return -2 - code if code <= -2 else None
 
-    def origin_of(self, row: int) -> Origin | None:
+    def origin_of(self, row: int) -> "Origin | None":
         """Where the user wrote a row, followed through to the stage it differentiates."""
         code = self.origin[row]
         while code <= -2:
@@ -303,7 +230,7 @@ class Stage:
         return Wire(self.circuit, self.row)
 
     @property
-    def origin(self) -> Origin | None:
+    def origin(self) -> "Origin | None":
         """Where the user wrote it."""
         return self.circuit.origin_of(self.row)
 

@@ -14,13 +14,17 @@ from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
+from typing import TYPE_CHECKING
 
-from chainrule.circuit.circuit import NOTHING, Circuit, Group, Mark
+from chainrule.circuit.circuit import NOTHING, Circuit, Group
 from chainrule.circuit.record import Gate, kind_id
 from chainrule.errors import InputError
 
+if TYPE_CHECKING:
+    from chainrule.circuit.notes import Mark
 
-def marked_groups(circuit: Circuit, marks: Iterable[Mark]) -> tuple[Group, ...]:
+
+def marked_groups(circuit: Circuit, marks: "Iterable[Mark]") -> tuple[Group, ...]:
     """The groups that were marked while a circuit was traced, inner ones first.
 
     Raises InputError for a rule that does not know all that its stages read.
@@ -38,7 +42,7 @@ def _last_readers(circuit: Circuit) -> list[int]:
     return last
 
 
-def _marked(circuit: Circuit, mark: Mark, last: Sequence[int]) -> Group | None:
+def _marked(circuit: Circuit, mark: "Mark", last: Sequence[int]) -> Group | None:
     rows = range(mark.begin, mark.end)
     stages = _leading_to(circuit, mark.output, rows)
     if not stages:
@@ -57,7 +61,7 @@ def _marked(circuit: Circuit, mark: Mark, last: Sequence[int]) -> Group | None:
     return Group(mark.gate, stages, mark.inputs, mark.output, attrs=mark.attrs)
 
 
-def _check_private(circuit: Circuit, mark: Mark, last: Sequence[int]) -> None:
+def _check_private(circuit: Circuit, mark: "Mark", last: Sequence[int]) -> None:
     """A group with a rule sends gradient to its inputs only; nothing may read what is inside."""
     for wire in range(mark.begin, mark.end):
         if last[wire] >= mark.end and wire != mark.output and not circuit.is_leaf(wire):

@@ -8,10 +8,13 @@ inner values as each ends. So at any time the regions held form a chain, each in
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chainrule.circuit.circuit import Circuit, Region
+from chainrule.circuit.circuit import Circuit
 from chainrule.circuit.record import Kind
+
+if TYPE_CHECKING:
+    from chainrule.circuit.notes import Region
 
 
 def all_values(circuit: Circuit, kept: Sequence[Any]) -> Sequence[Any]:
@@ -23,7 +26,7 @@ def all_values(circuit: Circuit, kept: Sequence[Any]) -> Sequence[Any]:
 class _Node:
     """A region in the tree of regions."""
 
-    region: Region
+    region: "Region"
     parent: "_Node | None"
     escaping: set[int] = field(default_factory=set)  # rows of it that rows after it read
 
