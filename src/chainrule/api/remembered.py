@@ -7,7 +7,6 @@ seen again, its printed backward program is compiled once and kept. Both give th
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,16 +26,18 @@ KEPT = 2_000_000  # integers in the structures remembered, all together
 Program = Callable[[Sequence[Any], Any], tuple[Any, ...]]
 
 
-@dataclass(eq=False, repr=False, match_args=False)
 class Known:
     """What is remembered of one structure: its groups, its literals, in time its program."""
 
-    groups: tuple[Group, ...]
-    literal_rows: list[int]
-    literals: bytes
-    is_plain: bool  # nothing but Python floats: no NumPy warnings to silence
-    varying: set[int] = field(default_factory=set)
-    program: Program | None = None
+    def __init__(
+        self, groups: tuple[Group, ...], literal_rows: list[int], literals: bytes, is_plain: bool
+    ) -> None:
+        self.groups = groups
+        self.literal_rows = literal_rows
+        self.literals = literals
+        self.is_plain = is_plain  # nothing but Python floats: no NumPy warnings to silence
+        self.varying: set[int] = set()
+        self.program: Program | None = None
 
 
 _known: OrderedDict[tuple[Any, ...], Known] = OrderedDict()

@@ -15,8 +15,7 @@ write copies as well: from then on its memory is its own.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -26,18 +25,18 @@ Step = tuple[Gate, Mapping[str, Any]]
 MOVING = frozenset({"move", "gather", "scatter"})  # of their first input they need the shape alone
 
 
-@dataclass(eq=False, repr=False, match_args=False)
 class Cell:
     """One memory: its newest version, and what reads it.
 
     base and fresh: weak references to the traced arrays, the views as long as they are up to date.
     """
 
-    wire: int
-    value: Any  # an array, or a value of an older trace that stands for one
-    base: Any
-    is_own: bool = False  # nobody else has this memory, and no row needs its numbers
-    fresh: list[Any] = field(default_factory=list)
+    def __init__(self, wire: int, value: Any, base: Any) -> None:
+        self.wire = wire
+        self.value = value  # an array, or a value of an older trace that stands for one
+        self.base = base
+        self.is_own = False  # nobody else has this memory, and no row needs its numbers
+        self.fresh: list[Any] = []
 
     def memory(self, steps: Sequence[Step]) -> Any:
         """The plain array that a view is of this memory."""
@@ -47,12 +46,12 @@ class Cell:
         return array
 
 
-@dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Share:
     """What a traced array has of a cell: all of it, or what some gates make of it."""
 
-    cell: Cell
-    steps: tuple[Step, ...] = ()
+    def __init__(self, cell: Cell, steps: tuple[Step, ...] = ()) -> None:
+        self.cell: Final = cell
+        self.steps: Final = steps
 
 
 def plain(value: Any) -> Any:

@@ -12,7 +12,6 @@ round it; taking the outer away closes it again.
 
 from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -161,14 +160,14 @@ def _may_stand(g: Group, covers: Mapping[int, list[Group]]) -> bool:
 
 
 def _has_rule(g: Group) -> bool:
-    return replace(g, is_closed=True).is_one
+    return g.with_(is_closed=True).is_one
 
 
 def _closed(g: Group, covers: Mapping[int, list[Group]]) -> Group:
     stages = set(g.stages)
     round_it = covers.get(g.output, ())
     hidden = any(_has_rule(o) and stages < set(o.stages) for o in round_it)
-    return replace(g, is_closed=not hidden)
+    return g.with_(is_closed=not hidden)
 
 
 def overlapping(groups: Sequence[Group]) -> tuple[Group, Group] | None:
