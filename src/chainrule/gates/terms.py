@@ -13,14 +13,16 @@ and the engine changes the gradient it holds already, at those places only:
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from chainrule.circuit.record import Gate, gate_named
 from chainrule.gates.handle import Handle
-from chainrule.gates.keys import Key
 from chainrule.gates.move import full_like, shape_of
+
+if TYPE_CHECKING:
+    from chainrule.gates.keys import Key
 
 
 def counted(name: str, count: int) -> Gate:
@@ -55,7 +57,7 @@ class Places:
 
     __slots__ = ("arrays", "key", "x")
 
-    def __init__(self, x: Any, key: Key, arrays: tuple[Any, ...] = ()) -> None:
+    def __init__(self, x: Any, key: "Key", arrays: tuple[Any, ...] = ()) -> None:
         self.x: Final = x
         self.key: Final = key
         self.arrays: Final = arrays

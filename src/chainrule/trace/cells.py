@@ -14,14 +14,16 @@ copies first. All other readers cost as much as the copy, so the whole stays lin
 write copies as well: from then on its memory is its own.
 """
 
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from chainrule.circuit.record import KINDS, Gate
+from chainrule.circuit.record import CONSTANT, INPUT, KINDS, Gate
 
 Step = tuple[Gate, Mapping[str, Any]]
+LEAVES = (INPUT, CONSTANT)
 MOVING = frozenset({"move", "gather", "scatter"})  # of their first input they need the shape alone
 
 
@@ -52,6 +54,19 @@ class Share:
     def __init__(self, cell: Cell, steps: tuple[Step, ...] = ()) -> None:
         self.cell: Final = cell
         self.steps: Final = steps
+
+
+def note_view(made: Any, of: Any, gate: Gate, attrs: Mapping[str, Any]) -> None:
+    """Note that a new traced value is a view of another, if it is and that may be written to."""
+    if not np.may_share_memory(plain(made.value), plain(of.value)):
+        return
+    share = of.share
+    if share is None:
+        if KINDS[of.trace.row(of.wire)[0]].gate in LEAVES:
+            return
+        share = of.share = Share(Cell(of.wire, of.value, weakref.ref(of)))
+    made.share = Share(share.cell, (*share.steps, (gate, attrs)))
+    share.cell.fresh.append(weakref.ref(made))
 
 
 def plain(value: Any) -> Any:
