@@ -16,9 +16,7 @@ from chainrule.api.run import Run
 from chainrule.circuit.circuit import Circuit, Group
 from chainrule.trace.trace import Trace
 from chainrule.transform.grouping import find_groups
-from chainrule.transform.groups import as_gates, joined, marked_groups
 from chainrule.transform.numbers import backpropagate_numbers
-from chainrule.transform.recompute import all_values
 
 LARGEST = 10_000  # rows; above, a backward program is not worth compiling
 KEPT = 2_000_000  # integers in the structures remembered, all together
@@ -105,9 +103,14 @@ def values_of(circuit: Circuit, trace: Trace) -> Sequence[Any]:
 
     An older trace records that again, so there a group with a rule is one stage, which keeps it.
     """
-    if trace.regions and trace.is_nested and trace.marks:
-        circuit = as_gates(circuit, joined(marked_groups(circuit, trace.marks), ()))
-    return all_values(circuit, trace.values)
+    if not trace.regions:
+        return trace.values
+    from chainrule.transform import groups, recompute  # only checkpointed functions need them
+
+    if trace.is_nested and trace.marks:
+        own = groups.joined(groups.marked_groups(circuit, trace.marks), ())
+        circuit = groups.as_gates(circuit, own)
+    return recompute.all_values(circuit, trace.values)
 
 
 def groups_of(
@@ -115,7 +118,11 @@ def groups_of(
 ) -> tuple[Group, ...]:
     """The groups of a traced circuit: recognised ones, and those its user marked."""
     found = find_groups(circuit, varying)
-    return joined(marked_groups(circuit, trace.marks), found) if trace.marks else found
+    if not trace.marks:
+        return found
+    from chainrule.transform import groups  # only functions with groups of the user's need it
+
+    return groups.joined(groups.marked_groups(circuit, trace.marks), found)
 
 
 def _first_seen(circuit: Circuit, trace: Trace) -> Known:
