@@ -18,7 +18,7 @@ import numpy as np
 import chainrule as cr
 from chainrule.trace.trace import Trace
 from chainrule.trace.traced import traced
-from chainrule.transform.backward import with_backward
+from chainrule.transform.recorder import with_backward
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

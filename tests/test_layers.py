@@ -46,9 +46,9 @@ OPTIONAL = {  # loaded inside the function that needs them
     *("optree", "rich", "scipy", "llvmlite", "matplotlib", "anywidget", "safetensors"),
     *("ray", "torch", "jax", "onnx"),
 }
-LATER = (  # loaded when a function is called again: its first call does without
+LATER = (  # loaded when a function is called again, or has what few have: not at most first calls
     *("chainrule.api.program", "chainrule.api.compiling", "chainrule.api.into"),
-    "chainrule.api.bound",
+    *("chainrule.api.bound", "chainrule.transform.groups", "chainrule.transform.recompute"),
 )
 WITHOUT_GATE_NAMES = ("views", "check", "code", "transform")
 

@@ -10,15 +10,16 @@ import pytest
 from chainrule.backends.stepwise import run
 from chainrule.check.circuits import check
 from chainrule.check.verdict import Verdict
-from chainrule.circuit.circuit import Circuit, Part
+from chainrule.circuit.circuit import Circuit
+from chainrule.circuit.notes import Part
 from chainrule.circuit.readings import Readings
 from chainrule.circuit.record import KINDS, Gate
 from chainrule.trace.names import with_names
 from chainrule.trace.trace import Trace
 from chainrule.trace.traced import traced
-from chainrule.transform.backward import with_backward
 from chainrule.transform.fit import called
 from chainrule.transform.grouping import with_groups
+from chainrule.transform.recorder import with_backward
 
 
 @dataclass(frozen=True)

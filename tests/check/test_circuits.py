@@ -174,7 +174,7 @@ def test_gate_by_gate_the_same_sigmoid_fails_and_names_exp(work):
 
 def test_only_what_is_closed_is_checked_as_a_group(work):
     w = work(p1, 3.0, -4.0)
-    opened = tuple(replace(g, is_closed=False) for g in w.circuit.groups)
+    opened = tuple(g.with_(is_closed=False) for g in w.circuit.groups)
     found = replace(w, circuit=w.circuit.with_(groups=opened)).check().findings
     assert not [f for f in found if f.kind == "group"]
 

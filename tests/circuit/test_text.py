@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 import chainrule.gates  # noqa: F401  # the catalogue
 from chainrule.circuit import text
 from chainrule.circuit.builder import Builder
-from chainrule.circuit.circuit import NOTHING, Circuit, Origin, Part, Region
+from chainrule.circuit.circuit import NOTHING, Circuit
+from chainrule.circuit.notes import Origin, Part, Region
 from chainrule.circuit.record import BY_NAME, Gate
 from chainrule.circuit.text import constant_arrays, from_text, to_text
 from chainrule.circuit.types import TYPES, WEAK, Type
 from chainrule.errors import TextError
 from chainrule.gates.handle import Handle
-from chainrule.transform.backward import with_backward
 from chainrule.transform.grouping import with_groups
+from chainrule.transform.recorder import with_backward
 
 FLOATS = Type((), np.dtype(np.float64), weak=True)
 

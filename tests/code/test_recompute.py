@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.circuit.circuit import Region
+from chainrule.circuit.notes import Region
 from chainrule.code.forward import Line
 from chainrule.code.recompute import most_held, names_in, recomputing, segments_of
 from chainrule.errors import InputError

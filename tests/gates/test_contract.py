@@ -1,6 +1,5 @@
 """The contract every gate of the catalogue meets. A new gate is picked up by itself."""
 
-import dataclasses
 import math
 import re
 from contextlib import contextmanager
@@ -324,7 +323,12 @@ def test_breaking_one_entry_of_one_rule_turns_the_contract_red(gate, index):
         assert_derivative(gate)
 
 
+def test_a_gate_has_no_field_but_those_of_its_record():
+    with pytest.raises(TypeError, match="a gate has no sampels"):
+        Gate("typo", ("x",), "elementwise", "", np.exp, np.exp, None, "", "", sampels=())
+
+
 def test_a_gate_is_frozen():
     gate: Gate = catalogue()[2]
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError, match="does not change"):
         gate.name = "other"

@@ -13,8 +13,9 @@ from chainrule.circuit.verify import verify
 from chainrule.errors import CircuitError
 from chainrule.gates.elementwise import exp, multiply, negate, where
 from chainrule.gates.handle import Handle
-from chainrule.transform.backward import backpropagate, with_backward
+from chainrule.transform.backward import backpropagate
 from chainrule.transform.grouping import find_groups
+from chainrule.transform.recorder import with_backward
 from chainrule.transform.rewrite import Rules, rewrite
 from chainrule.transform.simplify import simplify
 

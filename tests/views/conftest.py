@@ -10,8 +10,8 @@ from chainrule.backends import stepwise
 from chainrule.trace.names import with_names
 from chainrule.trace.trace import Trace
 from chainrule.trace.traced import traced
-from chainrule.transform.backward import with_backward
 from chainrule.transform.grouping import with_groups
+from chainrule.transform.recorder import with_backward
 
 
 def work_out(f, *args, wrt=None):

@@ -18,7 +18,7 @@ import pytest
 
 from chainrule.code.arguments import Argument
 from chainrule.code.staged import staged_function
-from chainrule.transform.backward import with_backward
+from chainrule.transform.recorder import with_backward
 from chainrule.transform.simplify import simplify
 from chainrule.views.sheet import sheet
 from chainrule.views.terminal import render

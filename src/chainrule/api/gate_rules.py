@@ -21,9 +21,9 @@ from chainrule.circuit.types import TYPES, WEAK, Type, intern_type, is_number, t
 from chainrule.errors import ChainruleError, InputError, OutputError, ShapeError, UnsupportedError
 from chainrule.gates.elementwise import accumulate, add
 from chainrule.gates.move import alias
-from chainrule.transform.backward import with_backward
 from chainrule.transform.forward import replay
 from chainrule.transform.grouping import with_groups
+from chainrule.transform.recorder import with_backward
 from chainrule.transform.simplify import simplify
 
 WORDS = "multiplies by its own local gradients: {inputs} get them times {dout}"

@@ -9,7 +9,7 @@ from chainrule.api.gate_rules import Rule, described
 from chainrule.api.inputs import is_leaf
 from chainrule.api.outside import fingerprint
 from chainrule.api.user_gates import maker_of, settings_of
-from chainrule.circuit.circuit import Mark
+from chainrule.circuit.notes import Mark
 from chainrule.circuit.record import Attrs, Gate, admit, attrs_key, stages_gate
 from chainrule.circuit.types import is_number
 from chainrule.errors import InputError, OutputError

@@ -11,7 +11,7 @@ from chainrule.code.names import RESERVED
 from chainrule.code.tight import tight_backward
 from chainrule.gates import quick
 from chainrule.transform import quicken
-from chainrule.transform.backward import with_backward
+from chainrule.transform.recorder import with_backward
 from chainrule.transform.rewrite import rewrite
 from chainrule.transform.simplify import simplify
 

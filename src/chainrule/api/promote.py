@@ -64,8 +64,8 @@ def _moved_group(
         )
     if not group.gate.is_differentiable:
         return group_of(done, [moved[r] for r in group.stages], group.gate)
-    return replace(
-        group, stages=tuple(moved[r] for r in group.stages),
+    return group.with_(
+        stages=tuple(moved[r] for r in group.stages),
         inputs=tuple(moved[w] for w in group.inputs), output=moved[group.output],
     )
 

@@ -7,7 +7,6 @@ seen again, its printed backward program is compiled once and kept. Both give th
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,7 @@ from chainrule.api.run import Run
 from chainrule.circuit.circuit import Circuit, Group
 from chainrule.trace.trace import Trace
 from chainrule.transform.grouping import find_groups
-from chainrule.transform.groups import as_gates, joined, marked_groups
 from chainrule.transform.numbers import backpropagate_numbers
-from chainrule.transform.recompute import all_values
 
 LARGEST = 10_000  # rows; above, a backward program is not worth compiling
 KEPT = 2_000_000  # integers in the structures remembered, all together
@@ -27,16 +24,18 @@ KEPT = 2_000_000  # integers in the structures remembered, all together
 Program = Callable[[Sequence[Any], Any], tuple[Any, ...]]
 
 
-@dataclass(eq=False, repr=False, match_args=False)
 class Known:
     """What is remembered of one structure: its groups, its literals, in time its program."""
 
-    groups: tuple[Group, ...]
-    literal_rows: list[int]
-    literals: bytes
-    is_plain: bool  # nothing but Python floats: no NumPy warnings to silence
-    varying: set[int] = field(default_factory=set)
-    program: Program | None = None
+    def __init__(
+        self, groups: tuple[Group, ...], literal_rows: list[int], literals: bytes, is_plain: bool
+    ) -> None:
+        self.groups = groups
+        self.literal_rows = literal_rows
+        self.literals = literals
+        self.is_plain = is_plain  # nothing but Python floats: no NumPy warnings to silence
+        self.varying: set[int] = set()
+        self.program: Program | None = None
 
 
 _known: OrderedDict[tuple[Any, ...], Known] = OrderedDict()
@@ -104,9 +103,14 @@ def values_of(circuit: Circuit, trace: Trace) -> Sequence[Any]:
 
     An older trace records that again, so there a group with a rule is one stage, which keeps it.
     """
-    if trace.regions and trace.is_nested and trace.marks:
-        circuit = as_gates(circuit, joined(marked_groups(circuit, trace.marks), ()))
-    return all_values(circuit, trace.values)
+    if not trace.regions:
+        return trace.values
+    from chainrule.transform import groups, recompute  # only checkpointed functions need them
+
+    if trace.is_nested and trace.marks:
+        own = groups.joined(groups.marked_groups(circuit, trace.marks), ())
+        circuit = groups.as_gates(circuit, own)
+    return recompute.all_values(circuit, trace.values)
 
 
 def groups_of(
@@ -114,7 +118,11 @@ def groups_of(
 ) -> tuple[Group, ...]:
     """The groups of a traced circuit: recognised ones, and those its user marked."""
     found = find_groups(circuit, varying)
-    return joined(marked_groups(circuit, trace.marks), found) if trace.marks else found
+    if not trace.marks:
+        return found
+    from chainrule.transform import groups  # only functions with groups of the user's need it
+
+    return groups.joined(groups.marked_groups(circuit, trace.marks), found)
 
 
 def _first_seen(circuit: Circuit, trace: Trace) -> Known:

@@ -20,17 +20,18 @@ from chainrule.backends.llvm.compiled import plan as machine_plan
 from chainrule.check.circuits import check, check_gradients, fork_terms
 from chainrule.check.diagnosis import Diagnosis, diagnose
 from chainrule.check.verdict import Verdict, missing
-from chainrule.circuit.circuit import Circuit, Decision, Group, Part
+from chainrule.circuit.circuit import Circuit, Group
+from chainrule.circuit.notes import Decision, Part
 from chainrule.circuit.readings import Readings
 from chainrule.circuit.types import WEAK
 from chainrule.code.arguments import Argument
 from chainrule.code.staged import Staged, staged_function, staged_script
 from chainrule.code.wanted import gets_a_line
 from chainrule.errors import InputError
-from chainrule.transform.backward import with_backward
 from chainrule.transform.fit import unit
 from chainrule.transform.grouping import find_groups
 from chainrule.transform.numbers import local_gradients
+from chainrule.transform.recorder import with_backward
 from chainrule.transform.simplify import simplify
 from chainrule.views.explain import explain
 from chainrule.views.html import html

@@ -19,7 +19,8 @@ from chainrule.check.gates import check_gates, inputs_of
 from chainrule.check.groups import check_groups
 from chainrule.check.judge import judge
 from chainrule.check.verdict import Finding, Subject, Verdict, finding, wire_name
-from chainrule.circuit.circuit import Circuit, Part
+from chainrule.circuit.circuit import Circuit
+from chainrule.circuit.notes import Part
 from chainrule.circuit.readings import Readings
 from chainrule.transform.backward import active_rows
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.circuit.circuit import NOTHING, Circuit, Group, Origin, Part
+from chainrule.circuit.circuit import NOTHING, Circuit, Group
+from chainrule.circuit.notes import Origin, Part
 from chainrule.circuit.readings import Readings
 from chainrule.gates.elementwise import multiply
 

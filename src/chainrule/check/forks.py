@@ -8,7 +8,8 @@ import numpy as np
 from chainrule.check.compare import TOLERANCE, Judgement, agree, tolerance_for
 from chainrule.check.groups import group_gradients
 from chainrule.check.verdict import Finding, finding, wire_name
-from chainrule.circuit.circuit import NOTHING, Circuit, Group, Part
+from chainrule.circuit.circuit import NOTHING, Circuit, Group
+from chainrule.circuit.notes import Part
 from chainrule.circuit.readings import Readings
 
 SHOWN = 6  # terms of a sum that a note writes out

@@ -13,7 +13,8 @@ from chainrule.check.differences import widened
 from chainrule.check.groups import stage_terms
 from chainrule.check.judge import judge
 from chainrule.check.verdict import Finding, finding
-from chainrule.circuit.circuit import NOTHING, Circuit, Part
+from chainrule.circuit.circuit import NOTHING, Circuit
+from chainrule.circuit.notes import Part
 from chainrule.circuit.readings import Readings
 from chainrule.transform.backward import active_rows
 

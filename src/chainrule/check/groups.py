@@ -11,7 +11,8 @@ from chainrule.check.compare import TOLERANCE, Judgement, agree, tolerance_for
 from chainrule.check.differences import widened
 from chainrule.check.judge import judge
 from chainrule.check.verdict import Finding, finding
-from chainrule.circuit.circuit import Circuit, Group, Part
+from chainrule.circuit.circuit import Circuit, Group
+from chainrule.circuit.notes import Part
 from chainrule.circuit.readings import Readings
 from chainrule.transform.backward import active_rows, backpropagate
 from chainrule.transform.sums import Observer

@@ -14,7 +14,8 @@ from typing import Literal
 
 from chainrule.check.compare import SEVERITY, Judgement, Word
 from chainrule.check.differences import ARRIVING, Method
-from chainrule.circuit.circuit import Circuit, Origin
+from chainrule.circuit.circuit import Circuit
+from chainrule.circuit.notes import Origin
 
 Subject = Literal["gate", "input", "wire", "fork", "group"]
 

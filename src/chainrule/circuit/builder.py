@@ -2,11 +2,14 @@
 
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chainrule.circuit.circuit import NOTHING, Circuit, Group, Origin, Part, Region
+from chainrule.circuit.circuit import NOTHING, Circuit, Group
 from chainrule.circuit.record import CONSTANT, INPUT, KINDS, Gate, inferred_kind, kind_id
 from chainrule.circuit.types import Type, intern_type, type_id
+
+if TYPE_CHECKING:
+    from chainrule.circuit.notes import Origin, Part, Region
 
 
 class Builder:

@@ -7,69 +7,47 @@ A wire is an integer: the row that makes it. Row r has one entry in each column:
     operand  wires it reads, all of them smaller than r
     origin   >= 0: index into `origins`; -1: none; <= -2: differentiates row -2 - origin
 
-(The records here have no slots: there are few of each, and making slots costs at import.)
 Inputs and constants are rows too, without operands. `Wire` and `Stage` are views made on request.
 """
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from chainrule.circuit.record import CONSTANT, KINDS, Attrs, Gate, Kind
 from chainrule.circuit.types import Type
+
+if TYPE_CHECKING:
+    from chainrule.circuit.notes import Origin, Part, Region
 
 Column = array  # of C ints
 NOTHING = -1
 
 
-@dataclass(frozen=True, repr=False, match_args=False)
-class Origin:
-    """Where the user wrote a stage: file, line, column, target name, enclosing function.
-
-    calls: from the traced function in, the calls that led there (the outermost few), each as
-    (function, number); the number tells one call of a function from another.
-    """
-
-    file: str
-    line: int | None
-    end_line: int | None
-    column: int | None
-    end_column: int | None
-    function: str
-    target: str | None = None
-    calls: tuple[tuple[str, int], ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.file} line {self.line}"
-
-
-@dataclass(frozen=True, repr=False, match_args=False)
-class Part:
-    """A derivative that belongs to a circuit: which wire holds which gradient.
-
-    gradient: per row, the wire of its gradient, or -1; terms: per operand position, the wire of
-    the gradient sent back along that edge, or -1.
-    """
-
-    kind: str
-    output: int
-    output_gradient: int
-    gradient: Sequence[int]
-    terms: Sequence[int]
-
-
-@dataclass(frozen=True, repr=False, match_args=False)
 class Group:
-    """A run of stages that is one gate in meaning; an annotation, the stages stay."""
+    """A run of stages that is one gate in meaning; an annotation, the stages stay.
 
-    gate: Gate
-    stages: tuple[int, ...]
-    inputs: tuple[int, ...]
-    output: int
-    is_closed: bool = True
-    attrs: Attrs = ()  # settings of the one gate, such as the axis it folds
+    attrs: settings of the one gate, such as the axis it folds.
+    """
+
+    def __init__(
+        self, gate: Gate, stages: tuple[int, ...], inputs: tuple[int, ...], output: int,
+        is_closed: bool = True, attrs: Attrs = (),
+    ) -> None:
+        self.gate: Final = gate
+        self.stages: Final = stages
+        self.inputs: Final = inputs
+        self.output: Final = output
+        self.is_closed: Final = is_closed
+        self.attrs: Final = attrs
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Group) and vars(self) == vars(other)
+
+    def with_(self, **changes: Any) -> "Group":
+        """The same group with some fields replaced."""
+        return Group(**{**vars(self), **changes})
 
     @property
     def is_one(self) -> bool:
@@ -79,65 +57,42 @@ class Group:
         return self.is_closed and (gate.is_differentiable or recognised)
 
 
-@dataclass(frozen=True, repr=False, match_args=False)
-class Mark:
-    """A user's word that the rows from `begin` to before `end` are one gate, noted while tracing.
-
-    inputs: the wires its own rule is about, in order; empty where it has no rule.
-    """
-
-    gate: Gate
-    begin: int
-    end: int
-    inputs: tuple[int, ...]
-    output: int
-    attrs: Attrs = ()
-
-
-@dataclass(frozen=True, repr=False, match_args=False)
-class Decision:
-    """A branch that Python took on a wire's value while a circuit was traced.
-
-    call: the builtin that picked by it, "max"; empty for `if`, `while` and the like. Then taken is
-    the wire it picked, and instead what to write for a gate in its place.
-    """
-
-    wire: int
-    outcome: bool
-    line: int | None
-    call: str = ""
-    taken: int = NOTHING
-    instead: str = ""
-
-
-@dataclass(frozen=True, repr=False, match_args=False)
-class Region:
-    """The rows from `first` up to before `stop`, recorded in one call of a checkpointed function:
-    their inner values are worked out again for the backward pass. An annotation."""
-
-    first: int
-    stop: int
-
-
-@dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Circuit:
     """Inputs, stages in order, outputs. Everything else about a function is read from here."""
 
-    kind: "Column[int]"
-    start: "Column[int]"
-    operand: "Column[int]"
-    origin: "Column[int]"
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    constant_rows: "Column[int]"
-    constants: tuple[Any, ...]
-    names: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    origins: tuple[Origin, ...] = ()
-    parts: tuple[Part, ...] = ()
-    groups: tuple[Group, ...] = ()
-    bodies: tuple["Circuit", ...] = ()
-    title: str = "circuit"
-    regions: tuple[Region, ...] = ()
+    def __init__(
+        self,
+        kind: "Column[int]",
+        start: "Column[int]",
+        operand: "Column[int]",
+        origin: "Column[int]",
+        inputs: tuple[int, ...],
+        outputs: tuple[int, ...],
+        constant_rows: "Column[int]",
+        constants: tuple[Any, ...],
+        names: Mapping[int, tuple[str, ...]],
+        origins: "tuple[Origin, ...]" = (),
+        parts: "tuple[Part, ...]" = (),
+        groups: tuple[Group, ...] = (),
+        bodies: "tuple[Circuit, ...]" = (),
+        title: str = "circuit",
+        regions: "tuple[Region, ...]" = (),
+    ) -> None:
+        self.kind: Final = kind
+        self.start: Final = start
+        self.operand: Final = operand
+        self.origin: Final = origin
+        self.inputs: Final = inputs
+        self.outputs: Final = outputs
+        self.constant_rows: Final = constant_rows
+        self.constants: Final = constants
+        self.names: Final = names
+        self.origins: Final = origins
+        self.parts: Final = parts
+        self.groups: Final = groups
+        self.bodies: Final = bodies
+        self.title: Final = title
+        self.regions: Final = regions
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -174,7 +129,7 @@ class Circuit:
         code = self.origin[row]
         return -2 - code if code <= -2 else None
 
-    def origin_of(self, row: int) -> Origin | None:
+    def origin_of(self, row: int) -> "Origin | None":
         """Where the user wrote a row, followed through to the stage it differentiates."""
         code = self.origin[row]
         while code <= -2:
@@ -224,7 +179,7 @@ class Circuit:
 
     def with_(self, **changes: Any) -> "Circuit":
         """The same circuit with some fields replaced."""
-        return replace(self, **changes)
+        return Circuit(**{**vars(self), **changes})
 
     @property
     def nbytes(self) -> int:
@@ -234,12 +189,12 @@ class Circuit:
         return sum(c.itemsize * len(c) for c in columns) + 8 * len(self.constants)
 
 
-@dataclass(frozen=True, repr=False, match_args=False)
 class Wire:
     """A view of one wire: what connects stages."""
 
-    circuit: Circuit
-    index: int
+    def __init__(self, circuit: Circuit, index: int) -> None:
+        self.circuit: Final = circuit
+        self.index: Final = index
 
     @property
     def name(self) -> str | None:
@@ -270,12 +225,12 @@ class Wire:
         return f"<wire {self.name or self.index}: {self.type}>"
 
 
-@dataclass(frozen=True, repr=False, match_args=False)
 class Stage:
     """A view of one row: a gate applied to wires."""
 
-    circuit: Circuit
-    row: int
+    def __init__(self, circuit: Circuit, row: int) -> None:
+        self.circuit: Final = circuit
+        self.row: Final = row
 
     @property
     def kind(self) -> Kind:
@@ -303,7 +258,7 @@ class Stage:
         return Wire(self.circuit, self.row)
 
     @property
-    def origin(self) -> Origin | None:
+    def origin(self) -> "Origin | None":
         """Where the user wrote it."""
         return self.circuit.origin_of(self.row)
 

@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from chainrule.circuit.builder import Builder
 from chainrule.circuit.circuit import NOTHING, Circuit, Group
@@ -82,4 +82,4 @@ def _inline(
 def _moved(group: Group, moved: "array[int]", inside: Mapping[int, tuple[int, ...]]) -> Group:
     stages = [s for r in group.stages for s in inside.get(r, (moved[r],))]
     inputs = tuple(moved[w] for w in group.inputs)
-    return replace(group, stages=tuple(stages), inputs=inputs, output=moved[group.output])
+    return group.with_(stages=tuple(stages), inputs=inputs, output=moved[group.output])

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.circuit.circuit import NOTHING, Circuit, Part
+from chainrule.circuit.circuit import NOTHING, Circuit
+from chainrule.circuit.notes import Part
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,8 @@ The registries below are the only process-wide tables: gates by name and by NumP
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,7 +20,6 @@ Rule = Callable[..., Any]
 Sample = tuple[Any, ...]
 
 
-@dataclass(frozen=True, eq=False, repr=False, match_args=False)  # what is not used costs at import
 class Gate:
     """One kind of gate. Rules are written with gates on handles, so they can be drawn again.
 
@@ -79,7 +77,23 @@ class Gate:
     body: Callable[..., Any] | None = None
     through_body: bool = False  # its vjp is the chain rule through the body
     definition: str = ""  # source to print above a program that calls it
-    id: int = field(default_factory=count().__next__)
+    id: int
+
+    def __init__(
+        self, name: str, inputs: tuple[str, ...], family: str, symbol: str,
+        evaluate: Callable[..., Any], scalar: Callable[..., Any], infer: Callable[..., Type],
+        code: str | Callable[..., str], scalar_code: str | Callable[..., str], **more: Any,
+    ) -> None:
+        if not more.keys() <= _FIELDS:
+            raise TypeError(f"a gate has no {', '.join(sorted(more.keys() - _FIELDS))}")
+        vars(self).update(
+            _DEFAULTS, name=name, inputs=inputs, family=family, symbol=symbol, evaluate=evaluate,
+            scalar=scalar, infer=infer, code=code, scalar_code=scalar_code, **more,
+        )
+        vars(self).setdefault("id", next(_numbers))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a gate's record does not change: {name} of {self}")
 
     @property
     def is_differentiable(self) -> bool:
@@ -113,6 +127,11 @@ class Gate:
 
     def __repr__(self) -> str:
         return f"<gate {self.name}>"
+
+
+_FIELDS = Gate.__annotations__.keys()
+_DEFAULTS = {name: vars(Gate)[name] for name in _FIELDS if name in vars(Gate)}
+_numbers = count()
 
 
 BY_NAME: Registry[str, Gate] = Registry()
@@ -203,17 +222,21 @@ def differentiable_gates() -> Iterable[Gate]:
     return (gate for gate in catalogue() if gate.is_differentiable)
 
 
-@dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Kind:
-    """A gate with its settings and the type of its output: what a row of a circuit is."""
+    """A gate with its settings and the type of its output: what a row of a circuit is.
 
-    gate: Gate
-    attrs: Mapping[str, Any]
-    type: Type
-    type_id: int
-    key: Attrs
-    is_differentiable: bool  # has a derivative and real-valued output
-    by_partials: bool  # the engine goes by the gate's `local`: it has no `vjp` and no attrs
+    is_differentiable: it has a derivative and real-valued output. by_partials: the engine goes by
+    the gate's `local`, as it has no `vjp` and no attrs.
+    """
+
+    def __init__(self, gate: Gate, key: Attrs, type_id: int) -> None:
+        self.gate: Final = gate
+        self.attrs: Final[Mapping[str, Any]] = dict(key)
+        self.type: Final = TYPES[type_id]
+        self.type_id: Final = type_id
+        self.key: Final = key
+        self.is_differentiable: Final = gate.is_differentiable and self.type.is_inexact
+        self.by_partials: Final = gate.vjp is None and not key
 
     def compute(self, operands: Sequence[Any]) -> Any:
         """The output value, of this kind's type: NumPy's bits for arrays, Python's for numbers."""
@@ -236,10 +259,7 @@ def kind_id(gate: Gate, attrs: Attrs, type_id: int) -> int:
 
 
 def _new_kind(gate: Gate, attrs: Attrs, type_id: int, key: tuple[int, str, int]) -> int:
-    t = TYPES[type_id]
-    by_partials = gate.vjp is None and not attrs
-    differentiable = gate.is_differentiable and t.is_inexact
-    kind = Kind(gate, dict(attrs), t, type_id, attrs, differentiable, by_partials)
+    kind = Kind(gate, attrs, type_id)
     with LOCK:
         if key not in _KIND_IDS:
             KINDS.append(kind)

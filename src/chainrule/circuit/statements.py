@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chainrule.circuit.builder import Builder
-from chainrule.circuit.circuit import NOTHING, Circuit, Group, Origin, Part, Region
+from chainrule.circuit.circuit import NOTHING, Circuit, Group
 from chainrule.circuit.literal import Array, read_attrs, read_constant, read_type, type_text
+from chainrule.circuit.notes import Origin, Part, Region
 from chainrule.circuit.record import (
     CONSTANT,
     INPUT,

@@ -52,7 +52,7 @@ than 16 elements stand as hashes: their content travels beside the text, in `con
 
 from collections.abc import Iterable, Iterator
 
-from chainrule.circuit.circuit import NOTHING, Circuit, Group, Origin, Part
+from chainrule.circuit.circuit import NOTHING, Circuit, Group
 from chainrule.circuit.inline import inlined
 from chainrule.circuit.literal import (
     Array,
@@ -62,6 +62,7 @@ from chainrule.circuit.literal import (
     type_text,
     value_text,
 )
+from chainrule.circuit.notes import Origin, Part
 from chainrule.circuit.parse import VERSION, from_text
 from chainrule.circuit.record import CONSTANT, INPUT, KINDS
 from chainrule.circuit.tokens import name_text, quoted

@@ -5,21 +5,33 @@ meets. Types are interned: a column of a circuit stores the integer id.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from chainrule.circuit.registry import LOCK
 
 
-@dataclass(frozen=True, slots=True)
 class Type:
     """Shape and dtype of a wire; `weak` for Python's own float, int and bool."""
 
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    weak: bool = False
+    __slots__ = ("dtype", "shape", "weak")
+
+    def __init__(
+        self, shape: tuple[int, ...], dtype: "np.dtype[Any]", weak: bool = False
+    ) -> None:
+        self.shape: Final = shape
+        self.dtype: Final = dtype
+        self.weak: Final = weak
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Type) and self.shape == other.shape and self.dtype == other.dtype
+            and self.weak == other.weak
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.dtype, self.weak))
 
     @property
     def size(self) -> int:
@@ -34,7 +46,7 @@ class Type:
         """True when the values are real numbers that can have a gradient."""
         return self.dtype.kind == "f"
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         if self.weak:
             return _WEAK_NAMES[self.dtype.kind]
         return self.dtype.name + "[" + ",".join(map(str, self.shape)) + "]"

@@ -1,6 +1,7 @@
 """Verify: does a circuit keep its own rules? Runs after every pass in tests."""
 
-from chainrule.circuit.circuit import NOTHING, Circuit, Part
+from chainrule.circuit.circuit import NOTHING, Circuit
+from chainrule.circuit.notes import Part
 from chainrule.circuit.record import CONSTANT, INPUT, Kind
 from chainrule.circuit.types import Type, type_id
 from chainrule.errors import ChainruleError, CircuitError

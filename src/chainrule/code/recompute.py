@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import isqrt
 
-from chainrule.circuit.circuit import Region
+from chainrule.circuit.notes import Region
 from chainrule.code.forward import Line
 
 LONGEST = 90  # characters in a line of deletions

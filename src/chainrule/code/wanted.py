@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from chainrule.circuit.circuit import NOTHING, Circuit, Part
+from chainrule.circuit.circuit import NOTHING, Circuit
+from chainrule.circuit.notes import Part
 from chainrule.gates.elementwise import accumulate
 from chainrule.gates.move import alias
 

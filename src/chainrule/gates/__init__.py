@@ -1,18 +1,15 @@
 """What gates mean: one definition per gate, by family.
 
-Importing it loads the families that any gradient may need: operators, what recognised groups are,
-reading and writing. The others load when one of their names is first asked for.
+Importing it loads the families that any gradient may need: operators, and what recognised groups
+are. The others load when one of their names is first asked for.
 """
 
 from chainrule.circuit.registry import FAMILIES
 from chainrule.gates import (
     choose,
-    composed,
     contract,
     elementwise,
     functions,
-    index,
-    keys,
     move,
     reduce,
     sigmoid,
@@ -22,12 +19,9 @@ from chainrule.gates import (
 
 __all__ = [
     "choose",
-    "composed",
     "contract",
     "elementwise",
     "functions",
-    "index",
-    "keys",
     "move",
     "reduce",
     "sigmoid",
@@ -37,6 +31,7 @@ __all__ = [
 
 FAMILIES.extend(  # the likeliest first
     f"{__name__}.{family}" for family in (
-        "join", "along", "order", "shift", "border", "diagonal", "tensordot", "einsum", "special",
+        "index", "join", "along", "order", "shift", "border", "diagonal", "tensordot", "einsum",
+        "special", "composed",
     )
 )

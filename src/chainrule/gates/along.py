@@ -8,7 +8,6 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -163,9 +162,10 @@ add_along_axis: Gate = gate(
 )
 
 
-@dataclass(frozen=True, slots=True)
 class Along(Places):
     """The places that take_along_axis picks; their key is the axis."""
+
+    __slots__ = ()
 
     def added(self, total: Any, dout: Any) -> Any:
         """The total with dout added at the places, as an array of its own."""

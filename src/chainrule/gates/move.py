@@ -15,7 +15,6 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -90,7 +89,7 @@ def chosen(
 
 def entry(bind: Bind, *functions: Callable[..., Any], method: str | None = None) -> None:
     """Let NumPy functions mean whatever gate `bind` chooses."""
-    stand_in = replace(alias, bind=bind)
+    stand_in = Gate(**{**vars(alias), "bind": bind})
     for function in functions:
         BY_NUMPY[function] = stand_in
     if method is not None:

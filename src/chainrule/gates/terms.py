@@ -12,16 +12,17 @@ and the engine changes the gradient it holds already, at those places only:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from chainrule.circuit.record import Gate, gate_named
 from chainrule.gates.handle import Handle
-from chainrule.gates.keys import Key
 from chainrule.gates.move import full_like, shape_of
+
+if TYPE_CHECKING:
+    from chainrule.gates.keys import Key
 
 
 def counted(name: str, count: int) -> Gate:
@@ -48,13 +49,21 @@ def _zeros(shape: tuple[int, ...], dtype: Any) -> Any:
     return np.broadcast_to(np.zeros((), dtype), shape)
 
 
-@dataclass(frozen=True, slots=True)
 class Places:
-    """The places of an array that a key picks."""
+    """The places of an array that a key picks.
 
-    x: Any  # the array, or what stands for it; only its shape is read
-    key: Key
-    arrays: tuple[Any, ...] = ()
+    x: the array, or what stands for it; only its shape is read.
+    """
+
+    __slots__ = ("arrays", "key", "x")
+
+    def __init__(self, x: Any, key: "Key", arrays: tuple[Any, ...] = ()) -> None:
+        self.x: Final = x
+        self.key: Final = key
+        self.arrays: Final = arrays
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{(self.x, self.key, self.arrays)}"
 
     def is_plain(self, *others: Any) -> bool:
         """True where NumPy can do it: no handles, no traced values."""
@@ -109,12 +118,17 @@ class Lazy:
         return -self.whole()
 
 
-@dataclass(frozen=True, slots=True)
 class AddedAt(Lazy):
     """dout at some places, zeros elsewhere."""
 
-    places: Places
-    dout: Any
+    __slots__ = ("dout", "places")
+
+    def __init__(self, places: Places, dout: Any) -> None:
+        self.places: Final = places
+        self.dout: Final = dout
+
+    def __repr__(self) -> str:
+        return f"{self.dout} added at {self.places}"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -131,11 +145,16 @@ class AddedAt(Lazy):
         return self.places.added(blank(self.places.x), self.dout)
 
 
-@dataclass(frozen=True, slots=True)
 class Passed(Lazy):
     """dout as it is: its reader has it last, and may take its memory."""
 
-    dout: Any
+    __slots__ = ("dout",)
+
+    def __init__(self, dout: Any) -> None:
+        self.dout: Final = dout
+
+    def __repr__(self) -> str:
+        return f"{self.dout} passed"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -166,11 +185,17 @@ class Passed(Lazy):
         return self.dout
 
 
-@dataclass(frozen=True, slots=True)
 class ClearedAt(Passed):
     """dout, but 0 at some places."""
 
-    places: Places
+    __slots__ = ("places",)
+
+    def __init__(self, dout: Any, places: Places) -> None:
+        super().__init__(dout)
+        self.places: Final = places
+
+    def __repr__(self) -> str:
+        return f"{self.dout} cleared at {self.places}"
 
     @property
     def is_plain(self) -> bool:

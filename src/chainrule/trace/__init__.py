@@ -1,5 +1,5 @@
 """Function, script or expression -> circuit, by running it once on traced values."""
 
-from chainrule.trace import items, make, numpys, operators, write
+from chainrule.trace import numpys, operators
 
-__all__ = ["items", "make", "numpys", "operators", "write"]
+__all__ = ["numpys", "operators"]

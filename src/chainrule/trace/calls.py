@@ -5,9 +5,8 @@ compiled keep it; a gradient taken at once needs none of it.
 """
 
 import sys
-from dataclasses import dataclass
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -20,13 +19,13 @@ WIDTH = 3  # integers a note: row, call, last instruction
 CHUNK = WIDTH * 8192  # notes longer than this are packed
 
 
-@dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Call:
     """One link of the chain of calls from the traced function down to a gate."""
 
-    parent: int
-    parent_lasti: int
-    code: CodeType
+    def __init__(self, parent: int, parent_lasti: int, code: CodeType) -> None:
+        self.parent: Final = parent
+        self.parent_lasti: Final = parent_lasti
+        self.code: Final = code
 
 
 class Calls:

@@ -14,30 +14,31 @@ copies first. All other readers cost as much as the copy, so the whole stays lin
 write copies as well: from then on its memory is its own.
 """
 
+import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from chainrule.circuit.record import KINDS, Gate
+from chainrule.circuit.record import CONSTANT, INPUT, KINDS, Gate
 
 Step = tuple[Gate, Mapping[str, Any]]
+LEAVES = (INPUT, CONSTANT)
 MOVING = frozenset({"move", "gather", "scatter"})  # of their first input they need the shape alone
 
 
-@dataclass(eq=False, repr=False, match_args=False)
 class Cell:
     """One memory: its newest version, and what reads it.
 
     base and fresh: weak references to the traced arrays, the views as long as they are up to date.
     """
 
-    wire: int
-    value: Any  # an array, or a value of an older trace that stands for one
-    base: Any
-    is_own: bool = False  # nobody else has this memory, and no row needs its numbers
-    fresh: list[Any] = field(default_factory=list)
+    def __init__(self, wire: int, value: Any, base: Any) -> None:
+        self.wire = wire
+        self.value = value  # an array, or a value of an older trace that stands for one
+        self.base = base
+        self.is_own = False  # nobody else has this memory, and no row needs its numbers
+        self.fresh: list[Any] = []
 
     def memory(self, steps: Sequence[Step]) -> Any:
         """The plain array that a view is of this memory."""
@@ -47,12 +48,25 @@ class Cell:
         return array
 
 
-@dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Share:
     """What a traced array has of a cell: all of it, or what some gates make of it."""
 
-    cell: Cell
-    steps: tuple[Step, ...] = ()
+    def __init__(self, cell: Cell, steps: tuple[Step, ...] = ()) -> None:
+        self.cell: Final = cell
+        self.steps: Final = steps
+
+
+def note_view(made: Any, of: Any, gate: Gate, attrs: Mapping[str, Any]) -> None:
+    """Note that a new traced value is a view of another, if it is and that may be written to."""
+    if not np.may_share_memory(plain(made.value), plain(of.value)):
+        return
+    share = of.share
+    if share is None:
+        if KINDS[of.trace.row(of.wire)[0]].gate in LEAVES:
+            return
+        share = of.share = Share(Cell(of.wire, of.value, weakref.ref(of)))
+    made.share = Share(share.cell, (*share.steps, (gate, attrs)))
+    share.cell.fresh.append(weakref.ref(made))
 
 
 def plain(value: Any) -> Any:

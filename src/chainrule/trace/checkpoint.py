@@ -6,10 +6,11 @@ returned tells: a value's own trace, the trace of the value it holds, and so on.
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from functools import wraps
 from typing import Any
 
+from chainrule.circuit.notes import Region
 from chainrule.errors import InputError
 from chainrule.trace.frames import user_frame, where
 from chainrule.trace.trace import Trace, open_traces
@@ -40,7 +41,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
             if trace.calls is not None:
                 trace.calls.leave(sys._getframe())
             if trace.birth in begins:
-                trace.end_region(begins[trace.birth], outputs)
+                _end_region(trace, begins[trace.birth], outputs)
         return out
 
     return checkpointed
@@ -57,6 +58,15 @@ def _traces(out: Any) -> Iterable[tuple[Trace, set[int]]]:
             found.setdefault(value.birth, (value.trace, set()))[1].add(value.wire)
             value = value.value
     return found.values()
+
+
+def _end_region(trace: Trace, first: int, outputs: Container[int]) -> None:
+    """The call whose rows begin at `first` is over: let go of its arrays, but the outputs."""
+    stop = len(trace)
+    if first == stop:
+        return
+    trace.let_go(first, trace.kinds(first), outputs)
+    trace.regions.append(Region(first, stop))
 
 
 def _leaves(out: Any) -> Iterable[Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.circuit.record import BY_NAME, BY_NUMPY
+from chainrule.gates.composed import COMPOSED
 from chainrule.trace.frames import Find
 from chainrule.trace.traced import Traced, call, later, record
 
@@ -97,6 +98,7 @@ def _asarray(carrier: Traced, find: Find, a: Any, dtype: Any = None, **settings:
     return array_of(carrier, find, a, dtype, copy=False)
 
 
+later.composed = COMPOSED
 later.making = {
     np.zeros_like: _like(0), np.ones_like: _like(1), np.empty_like: _like(0),
     np.full_like: _filled_like, np.zeros: _of_shape(0), np.ones: _of_shape(1),

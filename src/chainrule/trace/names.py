@@ -7,7 +7,8 @@ from types import CodeType
 
 import numpy as np
 
-from chainrule.circuit.circuit import NOTHING, Circuit, Decision, Origin
+from chainrule.circuit.circuit import NOTHING, Circuit
+from chainrule.circuit.notes import Decision, Origin
 from chainrule.circuit.record import BY_NAME, KINDS, Gate, catalogue
 from chainrule.trace.calls import Call
 from chainrule.trace.checkpoint import PASSES_ON

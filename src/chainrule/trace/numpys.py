@@ -7,7 +7,6 @@ import numpy as np
 
 from chainrule.circuit.record import BY_NUMPY, gate_of
 from chainrule.errors import ShapeError, UnsupportedError
-from chainrule.gates.composed import COMPOSED
 from chainrule.trace.fixed import fixed_value, is_fixed
 from chainrule.trace.frames import user_frame, where
 from chainrule.trace.operators import binary
@@ -40,7 +39,7 @@ def _new_ufunc(
 ) -> Any:
     """The same for a ufunc not called before, or called in a way of its own."""
     gate = gate_of(ufunc)
-    if gate is None and ufunc in COMPOSED and method == "__call__" and not settings:
+    if gate is None and ufunc in later.composed and method == "__call__" and not settings:
         return _compose(ufunc, inputs, {})
     if gate is None or method != "__call__" or settings:
         if all(is_fixed(x) for x in inputs) and "out" not in settings:
@@ -69,7 +68,7 @@ def array_function(
     make = later.making.get(function)
     if make is not None:
         return make(self, user_frame, *args, **kwargs)
-    if function in COMPOSED:
+    if function in later.composed:
         return _compose(function, args, kwargs)
     gate = gate_of(function)
     if gate is not None:
@@ -89,7 +88,7 @@ _ABOUT_SHAPE: dict[Any, Callable[..., Any]] = {
 
 def known_numpy() -> list[str]:
     """NumPy functions that have a gate or are made of some, by name."""
-    return sorted({f.__name__ for f in (*BY_NUMPY, *COMPOSED)})
+    return sorted({f.__name__ for f in (*BY_NUMPY, *later.composed)})
 
 
 def _compose(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -97,7 +96,7 @@ def _compose(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[
     given = [x for x in (*args, *kwargs.values()) if isinstance(x, Traced)]
     before = len(given[0].trace) if given else 0
     try:
-        found = COMPOSED[function](*args, **kwargs)
+        found = later.composed[function](*args, **kwargs)
     except (TypeError, ShapeError) as error:
         if where(user_frame) in str(error):
             raise

@@ -26,6 +26,7 @@ from chainrule.trace.traced import (
 )
 
 _new = object.__new__
+_OF_NUMBER = {cls: (kind_id(CONSTANT, (), WEAK[cls]), *LEAF) for cls in (float, int)}  # rows
 
 
 def binary(
@@ -42,7 +43,6 @@ def binary(
     step = step_of(gate)
     arrays, numbers = step.arrays, step.numbers
     float_kind = kind_id(gate, (), FLOAT)
-    constants = {cls: (kind_id(CONSTANT, (), WEAK[cls]), *LEAF) for cls in (float, int)}
 
     def operate(self: Traced, other: Any) -> Any:
         trace = self.trace
@@ -58,7 +58,7 @@ def binary(
         elif cls is float or (cls is int and -EXACT <= other <= EXACT):
             wire, theirs = len(values), other
             values.append(other)
-            log += constants[cls]
+            log += _OF_NUMBER[cls]
         elif cls is np.ndarray and is_whole(other):
             wire = trace.constant(other)
             theirs = values[wire]

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from chainrule.circuit.circuit import NOTHING, Circuit, Mark, Region
+from chainrule.circuit.circuit import NOTHING, Circuit
 from chainrule.circuit.record import CONSTANT, KINDS
 from chainrule.errors import TraceError
 from chainrule.trace.calls import Calls, here
@@ -35,6 +35,8 @@ from chainrule.trace.steps import AS_CONSTANT, AS_INPUT
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from chainrule.circuit.notes import Mark, Region
 
 _births = itertools.count(1)
 _open: "dict[int, weakref.ref[Trace]]" = {}  # by birth; a checkpoint asks how long they are
@@ -136,7 +138,7 @@ class Trace:
             raise finished(where(find))
         if self.is_fleeting:
             begin = len(self.log) - WIDTH * (len(self.values) - self.gone)
-            self._let_go(self.gone, self.log[begin::WIDTH])
+            self.let_go(self.gone, self.log[begin::WIDTH])
             self.gone = len(self.values)
         if len(self.log) > CHUNK:
             self._pack()
@@ -178,24 +180,14 @@ class Trace:
         self.packed.append(np.array(self.log, np.int32).reshape(-1, WIDTH))
         self.log.clear()
 
-    def end_region(self, first: int, outputs: Container[int]) -> None:
-        """The call whose rows begin at `first` is over: let go of its arrays, but the outputs."""
-        stop = len(self.values)
-        if first == stop:
-            return
-        self._let_go(first, self._kinds(first), outputs)
-        self.regions.append(Region(first, stop))
-
-    def _let_go(
-        self, first: int, kinds: Sequence[int], outputs: Container[int] = ()
-    ) -> None:
+    def let_go(self, first: int, kinds: Sequence[int], outputs: Container[int] = ()) -> None:
         """Forget the arrays of the rows from `first` on, but those of leaves and outputs."""
         for row, kind in enumerate(kinds, first):
             is_leaf = KINDS[kind].gate.family == "leaf"
             if KINDS[kind].type.shape and not is_leaf and row not in outputs:
                 self.values[row] = None
 
-    def _kinds(self, first: int) -> Sequence[int]:
+    def kinds(self, first: int) -> Sequence[int]:
         """The kinds of the rows from `first` on."""
         chunks = [np.array(self.log[::WIDTH], np.int32)]
         for chunk in reversed(self.packed):

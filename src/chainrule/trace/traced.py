@@ -6,15 +6,16 @@ What Python's operators and NumPy's functions do with it stands in `operators` a
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.circuit.record import BY_METHOD, BY_NAME, BY_SCIPY, Gate
+from chainrule.circuit.record import BY_METHOD, BY_NAME, BY_OPERATOR, BY_SCIPY, Gate
 from chainrule.circuit.types import TYPES, WEAK, Type, is_number, type_id
 from chainrule.errors import OutputError, ShapeError, UnsupportedError
 from chainrule.gates.handle import Carrier
-from chainrule.trace.cells import Share, plain
+from chainrule.trace.cells import Share, note_view, plain
 from chainrule.trace.fixed import is_fixed
 from chainrule.trace.frames import Find, caller, cannot, scipy_function, user_frame, where
 from chainrule.trace.steps import Step, meant, step_of
@@ -24,14 +25,24 @@ _new = object.__new__
 
 
 class _Later:
-    """What the modules `items`, `write`, `make` and `numpys` add; they need this one themselves."""
+    """What the modules `items`, `write`, `make` and `numpys` add; they need this one themselves.
+
+    The first three load when one of them is first needed: many functions do without.
+    """
 
     item: Callable[..., Any]  # x[key]
     write: Callable[..., None]  # x[key] = v
     assign: Callable[..., "Traced"]  # x += v
-    share: Callable[..., None]  # a new value may be a view
     making: Mapping[Any, Callable[..., Any]]  # NumPy functions that make arrays
+    composed: Mapping[Any, Callable[..., Any]]  # those that are others in combination
     known_numpy: Callable[[], list[str]]  # names of the functions that can be traced
+
+    if not TYPE_CHECKING:  # a type checker reads the names above, and finds misspelt ones
+
+        def __getattr__(self, name: str) -> Any:
+            BY_OPERATOR["getitem"]  # the gates they import load as a family: whole, or not at all
+            import_module(f"{__package__}.write")  # which needs the others
+            return vars(self)[name]
 
 
 later = _Later()
@@ -249,7 +260,7 @@ def stage(
         raise explained(gate, values, step.attrs, error, find) from error
     made = traced(trace, trace.record(step.kind(value), wires, value, find), value)
     if gate.makes_view and made.shape and isinstance(operands[0], Traced):
-        later.share(made, operands[0], gate, step.attrs)
+        note_view(made, operands[0], gate, step.attrs)
     return made
 
 
@@ -282,7 +293,7 @@ def stage_of_one(x: Traced, step: Step, compute: Callable[[Any], Any], find: Fin
     trace.values.append(value)
     log += (kind, x.wire, -1)
     if step.gate.makes_view and value.__class__ not in NUMBERS and made.shape:
-        later.share(made, x, step.gate, step.attrs)
+        note_view(made, x, step.gate, step.attrs)
     return made
 
 

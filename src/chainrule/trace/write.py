@@ -1,19 +1,20 @@
 """Writing to traced arrays: x[key] = v and x += v as stages, views kept in step; see cells."""
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from chainrule.circuit.record import BY_NAME, CONSTANT, INPUT, KINDS, Gate, attrs_key, kind_id
+from chainrule.circuit.record import BY_NAME, INPUT, KINDS, attrs_key, kind_id
 from chainrule.circuit.types import type_id
 from chainrule.errors import PlaceError, ShapeError, UnsupportedError
 from chainrule.gates.index import bind_write
 from chainrule.gates.keys import Key, python_key
 from chainrule.gates.move import shape_of
 from chainrule.trace.cells import (
+    LEAVES,
     Cell,
     Share,
     arrays_of,
@@ -72,19 +73,6 @@ def _renewed(view: Traced) -> Traced:
     view.wire, view.value = wire, value
     share.cell.fresh.append(weakref.ref(view))
     return view
-
-
-def _share(made: Traced, of: Traced, gate: Gate, attrs: Mapping[str, Any]) -> None:
-    """Note that a new value is a view of another, if it is and that may be written to."""
-    if not np.may_share_memory(plain(made.value), plain(of.value)):
-        return
-    share = of.share
-    if share is None:
-        if KINDS[of.trace.row(of.wire)[0]].gate in LEAVES:
-            return
-        share = of.share = Share(Cell(of.wire, of.value, weakref.ref(of)))
-    made.share = Share(share.cell, (*share.steps, (gate, attrs)))
-    share.cell.fresh.append(weakref.ref(made))
 
 
 def _write(target: Traced, key: Any, v: Any, find: Find) -> None:
@@ -338,5 +326,4 @@ def _without_ones(v: Any, shape: tuple[int, ...], find: Find) -> Any:
 
 
 COPY, RESHAPE = BY_NAME["copy"], BY_NAME["reshape"]
-LEAVES = (INPUT, CONSTANT)
-later.write, later.assign, later.share = _write, _assign, _share
+later.write, later.assign = _write, _assign

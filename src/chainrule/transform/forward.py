@@ -20,8 +20,9 @@ from chainrule.gates import reduce
 from chainrule.gates.elementwise import accumulate
 from chainrule.gates.handle import Handle
 from chainrule.gates.terms import whole
-from chainrule.transform.backward import Rows, group_local, with_backward
+from chainrule.transform.backward import Rows, group_local
 from chainrule.transform.fit import called, chain, fit
+from chainrule.transform.recorder import with_backward
 from chainrule.transform.simplify import simplify
 
 

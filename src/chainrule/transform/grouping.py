@@ -8,9 +8,9 @@ reshapings of folded numbers are looked through, and then every shape is compare
 
 from collections import Counter
 from collections.abc import Container
-from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
+from typing import Final
 
 import numpy as np
 
@@ -61,17 +61,17 @@ def with_groups(circuit: Circuit) -> Circuit:
 # ---- does a run of stages have the gates of a pattern
 
 
-@dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Match:
     """Which wires of a circuit stand for those of a pattern; one may be written out twice."""
 
-    pattern: Pattern
-    circuit: Circuit
-    row: int
-    inputs: dict[int, int] = field(default_factory=dict)
-    wires: set[tuple[int, int]] = field(default_factory=set)  # (pattern wire, wire)
-    folds: list[tuple[int, int]] = field(default_factory=list)  # the same, of stages that fold
-    stages: set[int] = field(default_factory=set)  # reshapings among them
+    def __init__(self, pattern: Pattern, circuit: Circuit, row: int) -> None:
+        self.pattern: Final = pattern
+        self.circuit: Final = circuit
+        self.row: Final = row
+        self.inputs: dict[int, int] = {}
+        self.wires: set[tuple[int, int]] = set()  # (pattern wire, wire)
+        self.folds: list[tuple[int, int]] = []  # the same, of stages that fold
+        self.stages: set[int] = set()  # reshapings among them
 
 
 def _match(pattern: Pattern, circuit: Circuit, row: int) -> Match | None:

@@ -12,15 +12,18 @@ round it; taking the outer away closes it again.
 
 from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import combinations
+from typing import TYPE_CHECKING
 
-from chainrule.circuit.circuit import NOTHING, Circuit, Group, Mark
+from chainrule.circuit.circuit import NOTHING, Circuit, Group
 from chainrule.circuit.record import Gate, kind_id
 from chainrule.errors import InputError
 
+if TYPE_CHECKING:
+    from chainrule.circuit.notes import Mark
 
-def marked_groups(circuit: Circuit, marks: Iterable[Mark]) -> tuple[Group, ...]:
+
+def marked_groups(circuit: Circuit, marks: "Iterable[Mark]") -> tuple[Group, ...]:
     """The groups that were marked while a circuit was traced, inner ones first.
 
     Raises InputError for a rule that does not know all that its stages read.
@@ -38,7 +41,7 @@ def _last_readers(circuit: Circuit) -> list[int]:
     return last
 
 
-def _marked(circuit: Circuit, mark: Mark, last: Sequence[int]) -> Group | None:
+def _marked(circuit: Circuit, mark: "Mark", last: Sequence[int]) -> Group | None:
     rows = range(mark.begin, mark.end)
     stages = _leading_to(circuit, mark.output, rows)
     if not stages:
@@ -57,7 +60,7 @@ def _marked(circuit: Circuit, mark: Mark, last: Sequence[int]) -> Group | None:
     return Group(mark.gate, stages, mark.inputs, mark.output, attrs=mark.attrs)
 
 
-def _check_private(circuit: Circuit, mark: Mark, last: Sequence[int]) -> None:
+def _check_private(circuit: Circuit, mark: "Mark", last: Sequence[int]) -> None:
     """A group with a rule sends gradient to its inputs only; nothing may read what is inside."""
     for wire in range(mark.begin, mark.end):
         if last[wire] >= mark.end and wire != mark.output and not circuit.is_leaf(wire):
@@ -157,14 +160,14 @@ def _may_stand(g: Group, covers: Mapping[int, list[Group]]) -> bool:
 
 
 def _has_rule(g: Group) -> bool:
-    return replace(g, is_closed=True).is_one
+    return g.with_(is_closed=True).is_one
 
 
 def _closed(g: Group, covers: Mapping[int, list[Group]]) -> Group:
     stages = set(g.stages)
     round_it = covers.get(g.output, ())
     hidden = any(_has_rule(o) and stages < set(o.stages) for o in round_it)
-    return replace(g, is_closed=not hidden)
+    return g.with_(is_closed=not hidden)
 
 
 def overlapping(groups: Sequence[Group]) -> tuple[Group, Group] | None:

@@ -7,11 +7,13 @@ inner values as each ends. So at any time the regions held form a chain, each in
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-from chainrule.circuit.circuit import Circuit, Region
+from chainrule.circuit.circuit import Circuit
 from chainrule.circuit.record import Kind
+
+if TYPE_CHECKING:
+    from chainrule.circuit.notes import Region
 
 
 def all_values(circuit: Circuit, kept: Sequence[Any]) -> Sequence[Any]:
@@ -19,13 +21,13 @@ def all_values(circuit: Circuit, kept: Sequence[Any]) -> Sequence[Any]:
     return Recomputed(circuit, kept) if circuit.regions else kept
 
 
-@dataclass(eq=False, repr=False, match_args=False)
 class _Node:
     """A region in the tree of regions."""
 
-    region: Region
-    parent: "_Node | None"
-    escaping: set[int] = field(default_factory=set)  # rows of it that rows after it read
+    def __init__(self, region: "Region", parent: "_Node | None") -> None:
+        self.region: Final = region
+        self.parent: Final = parent
+        self.escaping: set[int] = set()  # rows of it that rows after it read
 
     def holds(self, row: int) -> bool:
         return self.region.first <= row < self.region.stop

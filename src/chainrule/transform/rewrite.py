@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from chainrule.circuit.builder import Builder
-from chainrule.circuit.circuit import NOTHING, Circuit, Group, Part, Region
+from chainrule.circuit.circuit import NOTHING, Circuit, Group
+from chainrule.circuit.notes import Part, Region
 from chainrule.circuit.record import KINDS, Gate, Kind
 from chainrule.circuit.verify import verify
 from chainrule.gates.handle import Handle

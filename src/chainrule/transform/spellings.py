@@ -7,9 +7,9 @@ folded over the group's axes, in whatever shape the user keeps them.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from typing import Final
 
 import numpy as np
 
@@ -23,12 +23,12 @@ TABLE = intern_type(Type((2, 3), np.dtype(np.float64)))
 SETTINGS = {"axis": (1,), "keepdims": True}
 
 
-@dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Pattern:
     """One spelling of a gate, its operands in one order."""
 
-    gate: Gate
-    circuit: Circuit
+    def __init__(self, gate: Gate, circuit: Circuit) -> None:
+        self.gate: Final = gate
+        self.circuit: Final = circuit
 
     @property
     def root(self) -> int:

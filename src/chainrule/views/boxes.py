@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from chainrule.circuit.circuit import Circuit, Group, Part
+from chainrule.circuit.circuit import Circuit, Group
+from chainrule.circuit.notes import Part
 from chainrule.views.labels import gates
 from chainrule.views.sections import Collapse, sections
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.circuit.circuit import NOTHING, Circuit, Decision, Group, Part
+from chainrule.circuit.circuit import NOTHING, Circuit, Group
+from chainrule.circuit.notes import Decision, Part
 from chainrule.circuit.readings import Readings
 from chainrule.views.digest import by_function, dead, largest
 from chainrule.views.labels import drawn_groups, symbol

@@ -7,7 +7,8 @@ is `1/x`. The symbol and whether the operands may change places come from the ga
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainrule.circuit.circuit import Circuit, Group, Part
+from chainrule.circuit.circuit import Circuit, Group
+from chainrule.circuit.notes import Part
 from chainrule.circuit.readings import Readings
 from chainrule.views.numbers import are_integers, format_value
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.circuit.circuit import Part
+from chainrule.circuit.notes import Part
 from chainrule.circuit.readings import Readings
 
 LARGE = 1e5  # from here on an exponent is shorter

@@ -3,7 +3,8 @@
     circuit, part, readings -> things (what is drawn, and the words at it) -> scene -> SVG
 """
 
-from chainrule.circuit.circuit import Circuit, Part
+from chainrule.circuit.circuit import Circuit
+from chainrule.circuit.notes import Part
 from chainrule.circuit.readings import Readings
 from chainrule.views.scene import scene
 from chainrule.views.sections import Collapse

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.circuit.circuit import Circuit, Group, Part
+from chainrule.circuit.circuit import Circuit, Group
+from chainrule.circuit.notes import Part
 from chainrule.circuit.readings import Readings
 from chainrule.circuit.text import constant_arrays, to_text
 from chainrule.views.labels import Label, gates, inputs_in_order_of_use, labels, symbol

@@ -11,7 +11,8 @@ times gives n sections.
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.circuit.circuit import Circuit, Part
+from chainrule.circuit.circuit import Circuit
+from chainrule.circuit.notes import Part
 from chainrule.views.labels import gates
 
 Called = tuple[str, int]  # a function, and which of its calls

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.circuit.circuit import Circuit, Part
+from chainrule.circuit.circuit import Circuit
+from chainrule.circuit.notes import Part
 from chainrule.circuit.readings import Readings
 from chainrule.code.expression import ATOM, Text
 from chainrule.code.forward import Line, forward_lines

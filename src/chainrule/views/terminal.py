@@ -8,7 +8,8 @@ has them.
 
 from typing import TYPE_CHECKING, TextIO
 
-from chainrule.circuit.circuit import Circuit, Part
+from chainrule.circuit.circuit import Circuit
+from chainrule.circuit.notes import Part
 from chainrule.circuit.readings import Readings
 from chainrule.views.byfunction import by_function
 from chainrule.views.look import STRONG, Look, look, to_text

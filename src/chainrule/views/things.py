@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.circuit.circuit import Circuit, Group, Part
+from chainrule.circuit.circuit import Circuit, Group
+from chainrule.circuit.notes import Part
 from chainrule.circuit.readings import Readings
 from chainrule.errors import UnsupportedError
 from chainrule.views.boxes import Box, Unit, call_boxes, caption, group_box, units

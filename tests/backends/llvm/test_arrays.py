@@ -16,7 +16,7 @@ from chainrule.errors import UnsupportedError
 from chainrule.gates.elementwise import power
 from chainrule.gates.handle import Handle
 from chainrule.trace.names import with_names
-from chainrule.transform.backward import with_backward
+from chainrule.transform.recorder import with_backward
 
 # Gates whose array form is still to be written, refused by name.
 WITHOUT = {

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from chainrule.circuit.circuit import Circuit, Origin
+from chainrule.circuit.circuit import Circuit
+from chainrule.circuit.notes import Origin
 from chainrule.circuit.record import INPUT, Kind
 from chainrule.circuit.types import Type
 from chainrule.errors import UnsupportedError

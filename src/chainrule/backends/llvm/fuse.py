@@ -52,7 +52,8 @@ from chainrule.backends.llvm.shapes import Table, moved, only_reshapes
 from chainrule.backends.llvm.sort import spare_size
 from chainrule.backends.llvm.trim import needed_items
 from chainrule.backends.llvm.values import Count, Room, Value
-from chainrule.circuit.circuit import Circuit, Origin
+from chainrule.circuit.circuit import Circuit
+from chainrule.circuit.notes import Origin
 from chainrule.circuit.record import CONSTANT, INPUT, Kind, gate_named
 from chainrule.circuit.types import Type, promote
 from chainrule.errors import UnsupportedError

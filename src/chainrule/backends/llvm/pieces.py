@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule.backends.llvm.nests import Buffer, Nest, Store, View
 from chainrule.backends.llvm.schedule import Schedule, Wire
-from chainrule.circuit.circuit import Origin
+from chainrule.circuit.notes import Origin
 from chainrule.gates.elementwise import add
 
 

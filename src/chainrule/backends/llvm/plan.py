@@ -18,7 +18,8 @@ import numpy as np
 
 from chainrule.backends.llvm.prepare import prepared
 from chainrule.backends.llvm.values import IR_TYPE, Value
-from chainrule.circuit.circuit import Circuit, Origin
+from chainrule.circuit.circuit import Circuit
+from chainrule.circuit.notes import Origin
 from chainrule.circuit.record import CONSTANT, INPUT, Gate, Kind
 from chainrule.circuit.types import Type
 from chainrule.errors import UnsupportedError

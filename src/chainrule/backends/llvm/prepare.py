@@ -24,7 +24,8 @@ from chainrule.backends.llvm.dtypes import (
 from chainrule.backends.llvm.elementwise import ROWS
 from chainrule.backends.llvm.values import Count, Room
 from chainrule.circuit.builder import Builder
-from chainrule.circuit.circuit import NOTHING, Circuit, Origin
+from chainrule.circuit.circuit import NOTHING, Circuit
+from chainrule.circuit.notes import Origin
 from chainrule.circuit.record import BY_NAME, INPUT, KINDS, Gate, Kind, inferred_kind, kind_id
 from chainrule.circuit.types import Type, intern_type
 from chainrule.errors import UnsupportedError

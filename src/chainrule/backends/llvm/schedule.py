@@ -29,7 +29,7 @@ from chainrule.backends.llvm.nests import (
 )
 from chainrule.backends.llvm.plan import Step
 from chainrule.backends.llvm.values import Value
-from chainrule.circuit.circuit import Origin
+from chainrule.circuit.notes import Origin
 from chainrule.circuit.record import BY_NAME, Gate
 
 CHEAP = 3  # steps computed again rather than stored and loaded

@@ -36,7 +36,7 @@ from chainrule.backends.llvm.nests import (
 )
 from chainrule.backends.llvm.plan import Step
 from chainrule.backends.llvm.values import Value
-from chainrule.circuit.circuit import Origin
+from chainrule.circuit.notes import Origin
 from chainrule.gates.elementwise import power
 
 RECORDS = (Nest, Load, Step, Store, Fold, Product, Kernel, Scan, Fetch, View)
