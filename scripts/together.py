@@ -53,14 +53,18 @@ class Core:
         return list(runner(self.plan, self, weak)(inputs, list))
 
 
-def together(circuits: Sequence[Circuit], level: int = 1, *, apart: bool = False) -> list[Core]:
-    """The circuits as one module; `apart`: each buffer of their arenas in pages of its own."""
+def together(
+    circuits: Sequence[Circuit], level: int = 1, *, apart: bool = False, at_once: int = 1
+) -> list[Core]:
+    """The circuits as one module; `apart`: each buffer of their arenas in pages of its own;
+    `at_once`: vectors in one go of a loop."""
     plans = [array_plan(c) for c in circuits]
     if apart:
         plans = [_apart(plan, k) for k, plan in enumerate(plans)]
     parts: dict[str, None] = {}  # functions and declarations that several need, once
     for k, plan in enumerate(plans):
-        named = emit_program(plan).replace(f"define i32 @{CORE}(", f"define i32 @{CORE}.{k}(")
+        text = emit_program(plan, at_once)
+        named = text.replace(f"define i32 @{CORE}(", f"define i32 @{CORE}.{k}(")
         parts |= dict.fromkeys(named.rstrip().split("\n\n"))
     code = cpu.compile_text("\n\n".join(parts) + "\n", level)
     return [Core(c, plan, code, f"{CORE}.{k}")

@@ -34,8 +34,9 @@ SUFFIX = {REAL: "f64", SINGLE: "f32"}
 class Lines:
     """Instructions of one function, in order, and the functions they call."""
 
-    def __init__(self, lanes: int = 0) -> None:
+    def __init__(self, lanes: int = 0, at_once: int = 1) -> None:
         self.lanes = lanes  # 0: one number at a time
+        self.at_once = at_once  # vectors that a loop over many takes in one go
         self.real_type = REAL
         self.whole_type = WHOLE
         self.text: list[str] = []
@@ -47,7 +48,7 @@ class Lines:
 
     def with_lanes(self, lanes: int, inlined: Mapping[str, Callable[..., str]]) -> "Lines":
         """A writer of the same text, for so many numbers at once."""
-        other = Lines(lanes)
+        other = Lines(lanes, self.at_once)
         other.text, other.called, other.intrinsics = self.text, self.called, self.intrinsics
         other.inlined, other._numbers, other.sizes = inlined, self._numbers, self.sizes
         return other
@@ -107,6 +108,11 @@ class Lines:
         return self.line(
             f"shufflevector {t} {one}, {t} poison, <{self.lanes} x i32> zeroinitializer"
         )
+
+    def lanes_of(self, element: str, x: str, lanes: range) -> str:
+        """Some of the lanes of a vector."""
+        t, places = self.many(element), ", ".join(f"i32 {k}" for k in lanes)
+        return self.line(f"shufflevector {t} {x}, {t} poison, <{len(lanes)} x i32> <{places}>")
 
     def size(self, n: Any) -> str:
         """A whole number of a plan as text; the name of one that depends on the extent."""

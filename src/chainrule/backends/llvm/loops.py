@@ -1,8 +1,11 @@
 """A loop nest as instructions: scalar loops outside, the innermost axis many numbers at a time.
 
 The lanes are 16 doubles or 32 singles on every machine: a processor with shorter vectors takes
-several instructions for each, and sums have the same partial sums everywhere. A last chunk that is
-not full is computed under a mask. Axes that lie one after the other are joined first.
+several instructions for each, and sums have the same partial sums everywhere. Where 16 doubles are
+only two registers, long rows take two such vectors at once (Lines.at_once): the steps of a chain
+wait for each other, and others fill the time. Folds take in one after the other, so no bit differs.
+A last chunk that is not full is computed under a mask. Axes that lie one after the other are joined
+first.
 
     folds of the innermost axis    one partial result a lane, joined by halves at its end
     folds of the others            joined with memory, in the order of the loops
@@ -11,12 +14,13 @@ not full is computed under a mask. Axes that lie one after the other are joined 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from chainrule.backends.llvm.choose import MAXIMUM, MINIMUM
 from chainrule.backends.llvm.elementwise import ROWS
 from chainrule.backends.llvm.extent import Size
 from chainrule.backends.llvm.functions import STRAIGHT
-from chainrule.backends.llvm.lines import REAL, SINGLE, Lines
+from chainrule.backends.llvm.lines import FLAG, REAL, SINGLE, Lines
 from chainrule.backends.llvm.memory import Memory, Place
 from chainrule.backends.llvm.nests import Buffer, Fold, Nest, Shape, Store, View
 from chainrule.backends.llvm.plan import Step
@@ -26,6 +30,7 @@ from chainrule.gates.elementwise import add, multiply
 
 Held = dict[str, Value]  # values of the plan by name, as they are called in the text
 LANES = {"single": 32, "double": 16}
+LONG = 512  # numbers in a row that is worth longer code
 
 
 # ---- steps
@@ -104,10 +109,9 @@ _JOIN: dict[str, Callable[[Lines, str, Sequence[Value]], str]] = {
 }
 
 
-def _taken_in(w: Lines, fold: Fold, total: str, held: Held, off: "Off") -> str:
+def _taken_in(w: Lines, fold: Fold, total: str, terms: Sequence[str], off: "Off") -> str:
     """The total with one more term; lanes that are off leave it."""
     kind = fold.value.kind
-    terms = [text_of(w, kind, x, held) for x in fold.sources]
     if fold.how == "dot" and kind in "fs":
         w.real_type = SINGLE if kind == "s" else REAL
         made = w.fma(terms[0], terms[1], total)
@@ -150,9 +154,10 @@ class _Loops:
         self.reads = flat[:loads]
         self.writes = flat[loads : loads + stores]
         self.targets = flat[loads + stores :]
-        self.lanes = LANES["single" if self._is_single() else "double"]
+        self.parts = LANES["single" if self._is_single() else "double"]  # lanes of a total
         if nest.in_turn or not self.shape:
-            self.lanes = 0
+            self.parts = 0
+        self.lanes = self.parts * (w.at_once if self.shape and _is_long(self.shape[-1]) else 1)
         self.slots: dict[int, str] = {}  # of folds to a number, where loops stand outside
 
     def _is_single(self) -> bool:
@@ -202,6 +207,7 @@ class _Loops:
     def run(self) -> None:
         """Loops over the outer axes, then the innermost."""
         self.v = self.w.with_lanes(self.lanes, STRAIGHT) if self.lanes else self.w
+        self.part = self.w.with_lanes(self.parts, STRAIGHT) if self.lanes else self.w
         self.inside = self._spread_numbers() if self.lanes else dict(self.held)
         places: list[str] = []
         outer = self.shape if self.nest.in_turn else self.shape[:-1]
@@ -251,7 +257,7 @@ class _Loops:
     def _starts(self) -> dict[int, str]:
         """The identities of the folds that are kept in registers."""
         return {
-            i: text_of(self.v, f.value.kind, identity(f), {})
+            i: text_of(self.part, f.value.kind, identity(f), {})
             for i, f in enumerate(self.nest.folds) if self._in_register(i)
         }
 
@@ -292,7 +298,7 @@ class _Loops:
         self, ends: tuple[str, str], before: dict[int, str], after: dict[int, str]
     ) -> dict[int, str]:
         """Totals of one of two blocks."""
-        kinds = {i: self.v.many(IR_TYPE[self.nest.folds[i].value.kind]) for i in before}
+        kinds = {i: self.part.many(IR_TYPE[self.nest.folds[i].value.kind]) for i in before}
         return {
             i: self.w.line(
                 f"phi {t} [ {before[i]}, %{ends[0]} ], [ {after[i]}, %{ends[1]} ]"
@@ -315,7 +321,7 @@ class _Loops:
         w.text += [f"  br i1 {more}, label %{head}, label %{done}", f"{done}:"]
         phis = [f"  {place} = phi i64 [ 0, %{before} ], [ {step}, %{last} ]"]
         for i, name in carried.items():
-            t = self.v.many(IR_TYPE[self.nest.folds[i].value.kind])
+            t = self.part.many(IR_TYPE[self.nest.folds[i].value.kind])
             phis.append(f"  {name} = phi {t} [ {starts[i]}, %{before} ], [ {totals[i]}, %{last} ]")
         w.text[mark:mark] = phis
         return totals
@@ -354,14 +360,29 @@ class _Loops:
             self._write(store, at, place, held, off)
         new = dict(totals)
         for i, f in enumerate(self.nest.folds):
+            terms = [text_of(w, f.value.kind, x, held) for x in f.sources]
             if i in totals:
-                new[i] = _taken_in(w, f, totals[i], held, off)
+                new[i] = self._folded(f, totals[i], terms, off)
             else:
                 at = self.target_at[i]
                 before = memory.load(w, at, place, off.mask)
-                made = _taken_in(w, f, before.name, held, Off())
+                made = _taken_in(w, f, before.name, terms, Off())
                 memory.store(w, at, place, made, off.mask)
         return new
+
+    def _folded(self, f: Fold, total: str, terms: Sequence[str], off: Off) -> str:
+        """A total with the terms of a chunk: the lanes of a total at a time, in order."""
+        for first in range(0, self.lanes or 1, self.parts or 1):
+            some = [self._some(IR_TYPE[f.value.kind], x, first) for x in terms]
+            mask = None if off.mask is None else self._some(FLAG, off.mask, first)
+            total = _taken_in(self.part, f, total, some, Off(mask))
+        return total
+
+    def _some(self, element: str, x: str, first: int) -> str:
+        """The lanes of a chunk from one on that go into a total at once."""
+        if self.lanes == self.parts:
+            return x
+        return self.v.lanes_of(element, x, range(first, first + self.parts))
 
     def _write(self, s: Store, at: Place, place: str, held: Held, off: Off) -> None:
         w, memory = self.v, self.memory
@@ -396,19 +417,20 @@ class _Loops:
 
     def _joined(self, fold: Fold, total: str) -> str:
         """All lanes of a total as one, by halves."""
-        kind, element, lanes = fold.value.kind, IR_TYPE[fold.value.kind], self.lanes
+        kind, element, lanes = fold.value.kind, IR_TYPE[fold.value.kind], self.parts
         while lanes > 1:
-            half, t = lanes // 2, f"<{lanes} x {element}>"
+            half, whole = lanes // 2, self.w.with_lanes(lanes, STRAIGHT)
             low, high = (
-                self.w.line(
-                    f"shufflevector {t} {total}, {t} poison, <{half} x i32> "
-                    f"<{', '.join(f'i32 {k}' for k in range(first, first + half))}>"
-                )
-                for first in (0, half)
+                whole.lanes_of(element, total, range(first, first + half)) for first in (0, half)
             )
             total = join(self.w.with_lanes(half, STRAIGHT), fold.how, kind, low, high)
             lanes = half
         return self.w.line(f"extractelement <1 x {element}> {total}, i32 0")
+
+
+def _is_long(n: Any) -> bool:
+    """True for a row that is worth longer code; one whose length a call gives is."""
+    return not isinstance(n, int) or n >= LONG
 
 
 def _each_once(target: View) -> View:

@@ -38,9 +38,12 @@ from chainrule.backends.llvm.values import IR_TYPE, Value
 SLOTS = {"f": REAL, "s": REAL, "i": WHOLE, "b": WHOLE}
 
 
-def emit_program(plan: ArrayPlan) -> str:
-    """The module of a plan for arrays, functions it calls included."""
-    w, held, memory = Lines(), {}, Memory()
+def emit_program(plan: ArrayPlan, at_once: int = 1) -> str:
+    """The module of a plan for arrays, functions it calls included.
+
+    at_once: vectors that a loop over many numbers takes in one go; the bits are the same.
+    """
+    w, held, memory = Lines(at_once=at_once), {}, Memory()
     arrays = [b for b, _ in plan.constants]
     for slot, x in enumerate([*plan.inputs, *arrays]):
         if isinstance(x, Buffer):

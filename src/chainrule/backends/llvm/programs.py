@@ -77,5 +77,5 @@ class Programs:
 
 def made(plan: ArrayPlan, level: int) -> Program:
     """A plan compiled."""
-    text = emit_program(plan)
+    text = emit_program(plan, cpu.vectors_at_once())
     return Program(plan, text, cpu.compile_text(text, level))

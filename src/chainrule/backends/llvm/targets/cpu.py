@@ -111,6 +111,12 @@ def _settings(level: int) -> dict[str, Any]:
             "codemodel": "jitdefault", "jit": True}
 
 
+def vectors_at_once() -> int:
+    """How many vectors of 16 doubles a loop should take in one go: four registers are enough to
+    keep a processor busy while the steps of a chain wait for each other, and more do not fit."""
+    return 2 if "+avx512f" in _host()[2].split(",") else 1
+
+
 @lru_cache(maxsize=1)
 def _host() -> tuple[str, str, str]:
     """This computer's triple, its processor's name, and the features it has."""
