@@ -21,6 +21,7 @@ from chainrule.backends.llvm.plan import Plan, Step
 from chainrule.backends.llvm.values import IR_TYPE, Value, as_kind
 
 CORE = "core"
+ALIGNED = "alignstack(64)"  # vectors that find no register are kept in whole lines of the cache
 
 
 def emit(plan: Plan) -> str:
@@ -89,5 +90,6 @@ def _function(w: Lines, name: str, count: int) -> str:
     value = {**FUNCTIONS, **OWN_OF_SINGLES}[name](w, *names)
     t = w.many(w.real_type)
     heads = ", ".join(f"{t} {n}" for n in names)
-    head = f"define private {t} @{function_name(name, w.lanes)}({heads}) {{"
+    head = f"define private {t} @{function_name(name, w.lanes)}({heads})"
+    head += f" {ALIGNED} {{" if w.lanes else " {"
     return "\n".join([head, *w.text, f"  ret {t} {value}", "}"])

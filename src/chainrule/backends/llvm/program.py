@@ -10,7 +10,7 @@ index that is wrong where the arena begins.
 
 
 from chainrule.backends.llvm.dots import emit_dots
-from chainrule.backends.llvm.emit import CORE, definitions
+from chainrule.backends.llvm.emit import ALIGNED, CORE, definitions
 from chainrule.backends.llvm.kernel import emit_kernel
 from chainrule.backends.llvm.lines import REAL, SINGLE, WHOLE, Lines
 from chainrule.backends.llvm.loops import Held, apply, emit_nest, text_of
@@ -65,7 +65,7 @@ def emit_program(plan: ArrayPlan, at_once: int = 1) -> str:
     if plan.varying is not None:
         w.text[begin:begin] = sizes_of_table(w, plan.varying, memory)
     status = ["  %.status = alloca i32, align 4", "  store i32 0, ptr %.status, align 4"]
-    head = f"define i32 @{CORE}(ptr %.in, ptr %.out, ptr %.arena) {{"
+    head = f"define i32 @{CORE}(ptr %.in, ptr %.out, ptr %.arena) {ALIGNED} {{"
     tail = ["  %.result = load i32, ptr %.status, align 4", "  ret i32 %.result", "}"]
     core = [head, *status, *w.text, *tail]
     text = ["\n".join(core), *definitions(w), *sorted(w.intrinsics)]
