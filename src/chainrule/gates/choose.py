@@ -27,7 +27,6 @@ from chainrule.gates.elementwise import (
     both,
     equal,
     greater,
-    less,
     less_equal,
     maximum,
     maximum_back,
@@ -37,7 +36,7 @@ from chainrule.gates.elementwise import (
 
 def minimum_back(dout: Any, x: Any, y: Any) -> Any:
     """What the input x of min(x, y) gets: all, nothing, or half at a tie."""
-    return where(less(x, y), dout, where(equal(x, y), 0.5 * dout, 0))
+    return where(less_equal(x, y), where(equal(x, y), 0.5 * dout, dout), 0)
 
 
 minimum = elementwise(

@@ -172,7 +172,7 @@ power = elementwise(
 
 def maximum_back(dout: Any, x: Any, y: Any) -> Any:
     """What the input x of max(x, y) gets: all, nothing, or half at a tie."""
-    return where(greater(x, y), dout, where(equal(x, y), 0.5 * dout, 0))
+    return where(greater_equal(x, y), where(equal(x, y), 0.5 * dout, dout), 0)
 
 
 maximum = elementwise(

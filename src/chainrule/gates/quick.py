@@ -3,7 +3,7 @@
 | in a program to be read                                     | here                          |
 |-------------------------------------------------------------|-------------------------------|
 | np.zeros_like(x)                                            | zeros_like(x)                 |
-| np.where(x > y, dout, np.where(x == y, 0.5 * dout, 0))      | to_larger(dout, x, y)         |
+| np.where(x >= y, np.where(x == y, 0.5 * dout, dout), 0)     | to_larger(dout, x, y)         |
 """
 
 from typing import Any

@@ -24,7 +24,8 @@ def _chosen(real: str, whole: str, flag: str) -> Row:
             return w.flag(flag, x, y)
         if kind == "i":
             return w.select_whole(w.compare_whole(whole, y, x), y, x)
-        return w.select(w.flag("or", w.compare(real, y, x), w.compare("uno", y, y)), y, x)
+        chosen = w.select(w.compare(real, y, x), y, x)  # one instruction, as of x86
+        return w.select(w.compare("uno", y, y), y, chosen)
 
     return row
 

@@ -28,6 +28,7 @@ IN_SINGLES = frozenset((
     "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sech", "sinh", "cosh",
     "sigmoid", "softplus", "sin", "cos", "tan",
 ))
+MIRRORED = {"ogt": "olt", "olt": "ogt", "oge": "ole", "ole": "oge"}  # x > y as y < x
 SUFFIX = {REAL: "f64", SINGLE: "f32"}
 
 
@@ -261,7 +262,12 @@ class Lines:
         return self.flag("xor", x, self.spread(FLAG, "true"))
 
     def compare(self, how: str, x: str | float, y: str | float) -> str:
-        """A flag: ordered comparisons such as ogt are false for nan, une and uno are true."""
+        """A flag: ordered comparisons such as ogt are false for nan, une and uno are true.
+
+        Of two names the earlier comes first, so that code generation sees what was compared before.
+        """
+        if isinstance(x, str) and isinstance(y, str) and (len(x), x) > (len(y), y):
+            how, x, y = MIRRORED.get(how, how), y, x
         operands = ", ".join(self._texts((x, y)))
         return self.line(f"fcmp {how} {self.many(self.real_type)} {operands}")
 
