@@ -51,6 +51,7 @@ from chainrule.backends.llvm.schedule import Schedule, Wire, placed
 from chainrule.backends.llvm.shapes import Table, moved, only_reshapes
 from chainrule.backends.llvm.sort import spare_size
 from chainrule.backends.llvm.trim import needed_items
+from chainrule.backends.llvm.under import bare
 from chainrule.backends.llvm.values import Count, Room, Value
 from chainrule.circuit.circuit import Circuit
 from chainrule.circuit.notes import Origin
@@ -58,7 +59,7 @@ from chainrule.circuit.record import CONSTANT, INPUT, Kind, gate_named
 from chainrule.circuit.types import Type, promote
 from chainrule.errors import UnsupportedError
 from chainrule.gates.along import add_along_axis
-from chainrule.gates.elementwise import divide, multiply, power
+from chainrule.gates.elementwise import divide, multiply, power, where
 from chainrule.gates.keys import key_text
 from chainrule.gates.move import alias, cast, stop_gradient
 from chainrule.gates.order import argsort
@@ -225,6 +226,8 @@ class _Planner:
         same = _unchanged(kind, operands)
         if same is not None:
             return same
+        if kind.gate is where:
+            operands = (operands[0], self.under(operands[0], operands[1]), operands[2])
         numbers = [w.number for w in operands if w.number is not None]
         fixed = settings(kind)
         if len(numbers) < len(operands):
@@ -237,6 +240,20 @@ class _Planner:
             step = Step(short, kind.gate, (*numbers, *fixed), origin, real)
             self.schedule.before[ready].append(step)
         return Wire(shape, short.kind, name, ready=ready, number=short)
+
+    def under(self, condition: Wire, x: Wire) -> Wire:
+        """A product as it is wherever a condition holds, with fewer choices (see under.py)."""
+        if x.step is None or x.step.gate not in (multiply, divide):
+            return x
+        operands = [bare(w, condition) for w in x.operands]
+        if operands == list(x.operands) or any(w.is_gone for w in operands):
+            return x
+        made = Wire(x.shape, x.kind, self.schedule.fresh(x.name))
+        key = ("under", x.step.gate.id, x.step.real, *map(_identity, operands))
+        step = x.step
+        return self.once(
+            key, lambda: self.schedule.step(step.gate, operands, made, step.origin, step.real)
+        )
 
     def cast_to(self, w: Wire, kind: str) -> Wire:
         """The wire in another kind."""
