@@ -1,9 +1,13 @@
 """Machine code for arrays beside the same functions in other libraries: value and gradient."""
 
+import ctypes
 import shutil
+import subprocess
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -154,6 +158,34 @@ def _torch(f: Function, args: Any, compiles: bool = False) -> Any:
     return call
 
 
+def _by_hand(f: Function, args: Any) -> Any:
+    """A loop of steps.c, for doubles."""
+    x = args[0]
+    if f not in (arithmetic, chain) or x.dtype != np.float64:
+        return Absent("not written for this row")
+    if not shutil.which("gcc"):
+        return Absent("no gcc on the path")
+    with TemporaryDirectory() as folder:
+        library = str(Path(folder, "steps.so"))
+        source = str(Path(__file__).with_name("steps.c"))
+        flags = ["-O3", "-march=native", "-ffast-math", "-fno-builtin-sin", "-fno-builtin-cos"]
+        done = subprocess.run(
+            ["gcc", *flags, "-shared", "-fPIC", source, "-o", library, "-lmvec", "-lm"],
+            capture_output=True, text=True,
+        )
+        if done.returncode:
+            return Absent(f"gcc failed: {done.stderr.strip().splitlines()[-1]}")
+        code = getattr(ctypes.CDLL(library), f.__name__)
+    code.restype = ctypes.c_double
+    code.argtypes = [ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+
+    def call(x: Any) -> Any:
+        gradient = np.empty_like(x)
+        return code(x.size, x.ctypes.data, gradient.ctypes.data), gradient
+
+    return call
+
+
 def _torch_compiled(f: Function, args: Any) -> Any:
     """Its loops are C++, compiled when they are first called."""
     if not peer("torch"):
@@ -187,4 +219,5 @@ def _pytensor(f: Function, args: Any) -> Any:
 ROUTES: dict[str, Callable[[Function, Any], Any]] = {
     "chainrule jit": lambda f, args: cr.jit(cr.value_and_grad(f)), "jax": _jax,
     "torch eager": _torch, "torch.compile": _torch_compiled, "pytensor": _pytensor,
+    "C by hand": _by_hand,
 }
