@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from chainrule.api.recorded import record
 from chainrule.backends.llvm import entropy, gamma, normal, polygamma
 from chainrule.backends.llvm.compiled import compiled
 from chainrule.backends.llvm.functions import FUNCTIONS
@@ -242,6 +243,23 @@ def test_large_angles_on_both_sides_of_the_limit(machine, name, x):
     with mpmath.workprec(1200):
         true = getattr(mpmath, name)(mpmath.mpf(x))
         assert error(machine.gate(BY_NAME[name])(x), true, abs(true)) <= 1
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("far", [False, True])
+def test_a_sine_and_a_cosine_have_the_bits_of_each_alone(dtype, far):
+    near = any_size(np.random.default_rng(3), -80, 16)
+    x = np.r_[near, [0.0, -0.0, 1e9, 1e22, np.inf, -np.inf, np.nan] if far else []].astype(dtype)
+
+    def run(f):
+        done = compiled(record(f, (np.ones_like(x),), {}).circuit)
+        assert ("sin_and_cos" in done.text) == (f is both)
+        return done(x)
+
+    both = lambda x: (np.sin(x), np.cos(x))
+    found, alone = run(both), [*run(lambda x: np.sin(x)), *run(lambda x: np.cos(x))]
+    for got, wanted in zip(found, alone, strict=True):
+        assert np.where(x == x, got, 0).tobytes() == np.where(x == x, wanted, 0).tobytes()
 
 
 @pytest.mark.parametrize("name", ["remainder", "floor_divide"])

@@ -7,7 +7,7 @@ have the user's names; names that begin with a dot, or hold one, are ours.
 """
 
 from chainrule.backends.llvm.elementwise import ROWS
-from chainrule.backends.llvm.functions import FUNCTIONS, OWN_OF_SINGLES
+from chainrule.backends.llvm.functions import FUNCTIONS, OWN_OF_SINGLES, PAIRS
 from chainrule.backends.llvm.lines import (
     OF_SINGLES,
     REAL,
@@ -87,9 +87,9 @@ def _function(w: Lines, name: str, count: int) -> str:
     names = ["%x", "%y"][:count]
     if name.endswith(OF_SINGLES):
         w.real_type, w.whole_type = SINGLE, SHORT
-    value = {**FUNCTIONS, **OWN_OF_SINGLES}[name](w, *names)
-    t = w.many(w.real_type)
+    value = {**FUNCTIONS, **OWN_OF_SINGLES, **PAIRS}[name](w, *names)
+    t, out = w.many(w.real_type), w.reals(2 if name in PAIRS else 1)
     heads = ", ".join(f"{t} {n}" for n in names)
-    head = f"define private {t} @{function_name(name, w.lanes)}({heads})"
+    head = f"define private {out} @{function_name(name, w.lanes)}({heads})"
     head += f" {ALIGNED} {{" if w.lanes else " {"
-    return "\n".join([head, *w.text, f"  ret {t} {value}", "}"])
+    return "\n".join([head, *w.text, f"  ret {out} {value}", "}"])

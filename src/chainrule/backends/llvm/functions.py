@@ -33,6 +33,10 @@ FUNCTIONS: dict[str, Callable[..., str]] = {
 OWN_OF_SINGLES: dict[str, Callable[..., str]] = {
     name + OF_SINGLES: f for name, f in {**single.FUNCTIONS, **single_waves.FUNCTIONS}.items()
 }
+# those that give two reals
+PAIRS: dict[str, Callable[..., str]] = {
+    trig.BOTH: trig.sin_and_cos, trig.BOTH + OF_SINGLES: single_waves.sin_and_cos,
+}
 # functions that are short, and have no branches of their own: they are written out inside a loop
 _CALLED = {**trig.FUNCTIONS, **normal.FUNCTIONS, **gamma.FUNCTIONS, **polygamma.FUNCTIONS}
 _CALLED |= {name + OF_SINGLES: f for name, f in single_waves.FUNCTIONS.items()}

@@ -30,6 +30,7 @@ IN_SINGLES = frozenset((
 ))
 MIRRORED = {"ogt": "olt", "olt": "ogt", "oge": "ole", "ole": "oge"}  # x > y as y < x
 SUFFIX = {REAL: "f64", SINGLE: "f32"}
+LANES = {REAL: 16, SINGLE: 32}  # of a vector, whatever the processor has
 
 
 class Lines:
@@ -114,6 +115,11 @@ class Lines:
         """Some of the lanes of a vector."""
         t, places = self.many(element), ", ".join(f"i32 {k}" for k in lanes)
         return self.line(f"shufflevector {t} {x}, {t} poison, <{len(lanes)} x i32> <{places}>")
+
+    def joined(self, element: str, x: str, y: str) -> str:
+        """The lanes of two vectors as one."""
+        t, places = self.many(element), ", ".join(f"i32 {k}" for k in range(2 * self.lanes))
+        return self.line(f"shufflevector {t} {x}, {t} {y}, <{2 * self.lanes} x i32> <{places}>")
 
     def size(self, n: Any) -> str:
         """A whole number of a plan as text; the name of one that depends on the extent."""
@@ -290,8 +296,24 @@ class Lines:
     def select_whole(self, condition: str, x: str | int, y: str | int) -> str:
         return self.select(condition, self._whole(x), self._whole(y), self.whole_type)
 
-    def either(self, condition: str, near: Callable[[], str], far: Callable[[], str]) -> str:
-        """A real by one of two ways, each written by a call; only the one taken is computed.
+    def reals(self, count: int) -> str:
+        """The type of one real or a pair of them."""
+        t = self.many(self.real_type)
+        return t if count == 1 else f"{{ {t}, {t} }}"
+
+    def pair(self, x: str, y: str | None = None) -> str:
+        """Two reals as one value; one by itself."""
+        if y is None:
+            return x
+        t, both = self.many(self.real_type), self.reals(2)
+        first = self.line(f"insertvalue {both} poison, {t} {x}, 0")
+        return self.line(f"insertvalue {both} {first}, {t} {y}, 1")
+
+    def either(
+        self, condition: str, near: Callable[[], str], far: Callable[[], str], count: int = 1
+    ) -> str:
+        """A real, or a pair, by one of two ways, each written by a call; only the one taken is
+        computed.
 
         For functions of one number that branch once: neither way may branch itself.
         """
@@ -302,7 +324,7 @@ class Lines:
         second = far()
         self.text += [f"  br label %{ways[2]}", f"{ways[2]}:"]
         return self.line(
-            f"phi {self.many(self.real_type)} [ {first}, %{ways[0]} ], [ {second}, %{ways[1]} ]"
+            f"phi {self.reals(count)} [ {first}, %{ways[0]} ], [ {second}, %{ways[1]} ]"
         )
 
     def holds_for_all(self, flags: str) -> str:

@@ -13,6 +13,7 @@ first.
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,16 +21,16 @@ from chainrule.backends.llvm.choose import MAXIMUM, MINIMUM
 from chainrule.backends.llvm.elementwise import ROWS
 from chainrule.backends.llvm.extent import Size
 from chainrule.backends.llvm.functions import STRAIGHT
-from chainrule.backends.llvm.lines import FLAG, REAL, SINGLE, Lines
+from chainrule.backends.llvm.lines import FLAG, LANES, REAL, SINGLE, Lines
 from chainrule.backends.llvm.memory import Memory, Place
 from chainrule.backends.llvm.nests import Buffer, Fold, Nest, Shape, Store, View
 from chainrule.backends.llvm.plan import Step
 from chainrule.backends.llvm.shapes import collapsed
+from chainrule.backends.llvm.turns import WAVES, Turn, both_waves, turn, turns
 from chainrule.backends.llvm.values import IR_TYPE, Value, as_kind
 from chainrule.gates.elementwise import add, multiply
 
 Held = dict[str, Value]  # values of the plan by name, as they are called in the text
-LANES = {"single": 32, "double": 16}
 LONG = 512  # numbers in a row that is worth longer code
 
 
@@ -154,10 +155,11 @@ class _Loops:
         self.reads = flat[:loads]
         self.writes = flat[loads : loads + stores]
         self.targets = flat[loads + stores :]
-        self.parts = LANES["single" if self._is_single() else "double"]  # lanes of a total
+        self.parts = LANES[SINGLE if self._is_single() else REAL]  # lanes of a total
         if nest.in_turn or not self.shape:
             self.parts = 0
         self.lanes = self.parts * (w.at_once if self.shape and _is_long(self.shape[-1]) else 1)
+        self.turns = turns(nest.steps)
         self.slots: dict[int, str] = {}  # of folds to a number, where loops stand outside
 
     def _is_single(self) -> bool:
@@ -338,6 +340,7 @@ class _Loops:
     ) -> dict[int, str]:
         """One chunk: loads, steps, stores, folds."""
         w, held, memory = self.v, dict(self.inside), self.memory
+        turned: dict[Turn, list[str]] = {}
         for i, x in enumerate(self.nest.loads):
             if steady is not None and i in steady:
                 held[x.value.name] = steady[i]
@@ -355,7 +358,7 @@ class _Loops:
             else:
                 held[x.value.name] = memory.load(w, self.read_at[i], place, off.mask)
         for s in self.nest.steps:
-            held[s.value.name] = apply(w, s, held)
+            held[s.value.name] = self._applied(s, held, turned)
         for store, at in zip(self.nest.stores, self.write_at, strict=True):
             self._write(store, at, place, held, off)
         new = dict(totals)
@@ -369,6 +372,16 @@ class _Loops:
                 made = _taken_in(w, f, before.name, terms, Off())
                 memory.store(w, at, place, made, off.mask)
         return new
+
+    def _applied(self, s: Step, held: Held, turned: dict[Turn, list[str]]) -> Value:
+        """A step; the first of a sine and a cosine computes both."""
+        if not self.lanes or s.gate.name not in WAVES or turn(s) not in self.turns:
+            return apply(self.v, s, held)
+        if turn(s) not in turned:
+            x = text_of(self.v, s.real, s.operands[0], held)
+            with self.v.in_single() if s.real == "s" else nullcontext():
+                turned[turn(s)] = both_waves(self.v, x)
+        return Value(s.value.kind, turned[turn(s)][WAVES.index(s.gate.name)])
 
     def _folded(self, f: Fold, total: str, terms: Sequence[str], off: Off) -> str:
         """A total with the terms of a chunk: the lanes of a total at a time, in order."""

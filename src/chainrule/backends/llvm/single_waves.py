@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from chainrule.backends.llvm.lines import Lines
 from chainrule.backends.llvm.single import ROUND, ROUND_BITS
-from chainrule.backends.llvm.trig import is_odd
+from chainrule.backends.llvm.trig import is_odd, waves
 from chainrule.backends.llvm.twofold import Two, polynomial, quick_sum, quotient, two_sum
 
 LARGEST = 1e5
@@ -52,14 +52,9 @@ def _cos(w: Lines, r: Two) -> Two:
     return top, w.fma(w.mul(z, z), polynomial(w, z, COS), low)
 
 
-def _wave(w: Lines, x: str, shift: int) -> str:
-    """sin(x + shift pi / 2)."""
+def _waves(w: Lines, x: str, *shifts: int) -> list[str]:
     r, n = _reduced(w, x)
-    n = w.whole("add", n, shift)
-    odd = is_odd(w, n)
-    high, low = (w.select(odd, c, s) for c, s in zip(_cos(w, r), _sin(w, r), strict=True))
-    sign = w.whole("shl", w.whole("and", n, 2), 30)  # the bit of 2 becomes the sign
-    return w.from_bits(w.whole("xor", w.bits(w.add(high, low)), sign))
+    return waves(w, _sin(w, r), _cos(w, r), n, 30, *shifts)
 
 
 def _slope(w: Lines, x: str) -> str:
@@ -72,33 +67,46 @@ def _slope(w: Lines, x: str) -> str:
 
 def sin(w: Lines, x: str) -> str:
     """The sine of x radians."""
-    return _near_or_far(w, x, "sin", lambda: _or_itself(w, x, _wave(w, x, 0)))
+    return _near_or_far(w, x, lambda: [_or_itself(w, x, *_waves(w, x, 0))], "sin")
 
 
 def cos(w: Lines, x: str) -> str:
     """The cosine of x radians."""
-    return _near_or_far(w, x, "cos", lambda: _wave(w, x, 1))
+    return _near_or_far(w, x, lambda: _waves(w, x, 1), "cos")
 
 
 def tan(w: Lines, x: str) -> str:
     """The tangent of x radians: sin / cos, or -cos / sin an odd number of quarters on."""
-    return _near_or_far(w, x, "tan", lambda: _or_itself(w, x, _slope(w, x)))
+    return _near_or_far(w, x, lambda: [_or_itself(w, x, _slope(w, x))], "tan")
+
+
+def sin_and_cos(w: Lines, x: str) -> str:
+    """Both as a pair, each with the bits it has by itself."""
+
+    def near() -> list[str]:
+        s, c = _waves(w, x, 0, 1)
+        return [_or_itself(w, x, s), c]
+
+    return _near_or_far(w, x, near, "sin", "cos")
 
 
 def _or_itself(w: Lines, x: str, value: str) -> str:
     return w.select(w.compare("olt", w.intrinsic("fabs", x), SMALL), x, value)
 
 
-def _near_or_far(w: Lines, x: str, name: str, near: Callable[[], str]) -> str:
-    """Our own value up to LARGEST, by doubles beyond; only the one taken is computed.
+def _near_or_far(w: Lines, x: str, near: Callable[[], list[str]], *names: str) -> str:
+    """Our own values up to LARGEST, by doubles beyond; only those taken are computed.
 
     Where any lane is beyond, every lane is chosen from both, so that no number depends on others.
     """
+
+    def far() -> str:
+        pairs = zip(near(), names, strict=True)
+        return w.pair(*(w.select(is_near, v, w.through_doubles(n, x)) for v, n in pairs))
+
     is_near = w.compare("ole", w.intrinsic("fabs", x), LARGEST)
     every = w.holds_for_all(is_near) if w.lanes else is_near
-    return w.either(
-        every, near, lambda: w.select(is_near, near(), w.through_doubles(name, x))
-    )
+    return w.either(every, lambda: w.pair(*near()), far, len(names))
 
 
 FUNCTIONS: dict[str, Callable[..., str]] = {"sin": sin, "cos": cos, "tan": tan}

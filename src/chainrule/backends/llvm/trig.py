@@ -23,6 +23,7 @@ from chainrule.backends.llvm.twofold import (
     two_sum,
 )
 
+BOTH = "sin_and_cos"  # the name of the function that gives a pair
 LARGEST = 1e9
 SMALL = 2.0**-28  # below it, sin and tan are x to half a unit
 HALF_PI = (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33)
@@ -95,29 +96,46 @@ def is_odd(w: Lines, n: str) -> str:
     return w.compare_whole("ne", w.whole("and", n, 1), 0)
 
 
-def _wave(w: Lines, x: str, shift: int) -> str:
-    """sin(x + shift pi / 2)."""
+def waves(w: Lines, s: Two, c: Two, n: str, sign: int, *shifts: int) -> list[str]:
+    """sin(r + (n + shift) pi / 2) for each shift, by sin(r) and cos(r); `sign` bits lie above 2."""
+    found = []
+    for shift in shifts:
+        turns = w.whole("add", n, shift)
+        odd = is_odd(w, turns)
+        high, low = (w.select(odd, *two) for two in zip(c, s, strict=True))
+        flipped = w.whole("shl", w.whole("and", turns, 2), sign)  # the bit of 2 becomes the sign
+        found.append(w.from_bits(w.whole("xor", w.bits(w.add(high, low)), flipped)))
+    return found
+
+
+def _waves(w: Lines, x: str, *shifts: int) -> list[str]:
     r, n = _reduced(w, x)
-    n = w.whole("add", n, shift)
-    odd = is_odd(w, n)
-    high, low = (w.select(odd, c, s) for c, s in zip(_cos(w, r), _sin(w, r), strict=True))
-    sign = w.whole("shl", w.whole("and", n, 2), 62)  # the bit of 2 becomes the sign
-    return w.from_bits(w.whole("xor", w.bits(w.add(high, low)), sign))
+    return waves(w, _sin(w, r), _cos(w, r), n, 62, *shifts)
 
 
 def sin(w: Lines, x: str) -> str:
     """The sine of x radians."""
-    return _near_or_far(w, x, "sin", lambda: _or_itself(w, x, _wave(w, x, 0)))
+    return _near_or_far(w, x, lambda: _or_itself(w, x, *_waves(w, x, 0)), "sin")
 
 
 def cos(w: Lines, x: str) -> str:
     """The cosine of x radians."""
-    return _near_or_far(w, x, "cos", lambda: _wave(w, x, 1))
+    return _near_or_far(w, x, lambda: _waves(w, x, 1)[0], "cos")
 
 
 def tan(w: Lines, x: str) -> str:
     """The tangent of x radians: sin / cos, or -cos / sin an odd number of quarters on."""
-    return _near_or_far(w, x, "tan", lambda: _or_itself(w, x, _slope(w, x)))
+    return _near_or_far(w, x, lambda: _or_itself(w, x, _slope(w, x)), "tan")
+
+
+def sin_and_cos(w: Lines, x: str) -> str:
+    """Both as a pair, each with the bits it has by itself."""
+
+    def near() -> str:
+        s, c = _waves(w, x, 0, 1)
+        return w.pair(_or_itself(w, x, s), c)
+
+    return _near_or_far(w, x, near, "sin", "cos")
 
 
 def _slope(w: Lines, x: str) -> str:
@@ -132,12 +150,15 @@ def _or_itself(w: Lines, x: str, value: str) -> str:
     return w.select(w.compare("olt", w.intrinsic("fabs", x), SMALL), x, value)
 
 
-def _near_or_far(w: Lines, x: str, name: str, near: Callable[[], str]) -> str:
+def _near_or_far(w: Lines, x: str, near: Callable[[], str], *names: str) -> str:
     """Our own value up to LARGEST, the C library's beyond; only the one taken is computed."""
+
+    def far() -> str:
+        return w.pair(*(w.one_by_one(n, x) if w.lanes else w.library(n, x) for n in names))
+
     is_near = w.compare("ole", w.intrinsic("fabs", x), LARGEST)
-    if not w.lanes:
-        return w.either(is_near, near, lambda: w.library(name, x))
-    return w.either(w.holds_for_all(is_near), near, lambda: w.one_by_one(name, x))
+    every = w.holds_for_all(is_near) if w.lanes else is_near
+    return w.either(every, near, far, len(names))
 
 
 FUNCTIONS: dict[str, Callable[..., str]] = {"sin": sin, "cos": cos, "tan": tan}
