@@ -15,7 +15,6 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
 
 from chainrule.backends.llvm.choose import MAXIMUM, MINIMUM
 from chainrule.backends.llvm.elementwise import ROWS
@@ -158,7 +157,7 @@ class _Loops:
         self.parts = LANES[SINGLE if self._is_single() else REAL]  # lanes of a total
         if nest.in_turn or not self.shape:
             self.parts = 0
-        self.lanes = self.parts * (w.at_once if self.shape and _is_long(self.shape[-1]) else 1)
+        self.lanes = self.parts * (w.at_once if self.parts and self._is_worth_more() else 1)
         self.turns = turns(nest.steps)
         self.slots: dict[int, str] = {}  # of folds to a number, where loops stand outside
 
@@ -167,6 +166,15 @@ class _Loops:
         kinds = {x.value.kind for x in n.loads} | {s.value.kind for s in n.steps}
         kinds |= {x.value.kind for x in n.stores} | {f.value.kind for f in n.folds}
         return kinds <= {"s", "b"} and all(s.real == "s" for s in n.steps)
+
+    def _is_worth_more(self) -> bool:
+        """True for long rows, or those whose length a call gives, of numbers that lie side by side:
+        where each has a place of its own to go to, nothing waits for steps."""
+        n, loads, stores = self.shape[-1], self.nest.loads, self.nest.stores
+        views = (*self.reads, *self.writes, *self.targets)
+        picks = any(x.picks or x.table is not None for x in loads) or any(s.picks for s in stores)
+        is_long = not isinstance(n, int) or n >= LONG
+        return is_long and not picks and all(v.strides[-1] in (0, 1) for v in views)
 
     # ---- around the loops
 
@@ -439,11 +447,6 @@ class _Loops:
             total = join(self.w.with_lanes(half, STRAIGHT), fold.how, kind, low, high)
             lanes = half
         return self.w.line(f"extractelement <1 x {element}> {total}, i32 0")
-
-
-def _is_long(n: Any) -> bool:
-    """True for a row that is worth longer code; one whose length a call gives is."""
-    return not isinstance(n, int) or n >= LONG
 
 
 def _each_once(target: View) -> View:
