@@ -3,7 +3,7 @@ place a lane. Flags take a byte each."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chainrule.backends.llvm.lines import FLAG, REAL, SINGLE, WHOLE, Lines
@@ -94,6 +94,8 @@ class Memory:
             return Value(at.kind, self._indices(w, at, place))
         if at.stride == 1:
             made = self._load_side_by_side(w, at, place, mask)
+        elif at.stride == -1:
+            made = self._load_backwards(w, at, place, mask)
         else:
             made = self._gather(w, at, self._indices(w, at, place), mask)
         return Value(at.kind, _as_flags(w, made) if at.kind == "b" else made)
@@ -109,6 +111,14 @@ class Memory:
             f"call {t} @{name}(ptr {pointer}, i32 {BYTES[at.kind]}, {flags} {mask}, "
             f"{t} zeroinitializer)"
         )
+
+    def _load_backwards(self, w: Lines, at: Place, place: str, mask: str | None) -> str:
+        """Numbers that lie side by side in the other order."""
+        last = w.line(f"add nsw i64 {place}, {w.lanes - 1}")
+        begin = w.line(f"sub nsw i64 {at.offset}, {last}")
+        turned = None if mask is None else _turned(w, FLAG, mask)
+        made = self._load_side_by_side(w, replace(at, offset=begin, stride=1), "0", turned)
+        return _turned(w, IN_MEMORY[at.kind], made)
 
     def load_by_table(
         self, w: Lines, at: Place, table: str, filling: str, mask: str | None
@@ -248,6 +258,13 @@ class Memory:
             f"  call void @{name}({t} {value}, {pointers} {where}, i32 {BYTES[at.kind]}, "
             f"{flags} {mask})"
         )
+
+
+def _turned(w: Lines, element: str, made: str) -> str:
+    """The last lane first."""
+    lanes = ", ".join(f"i32 {lane}" for lane in reversed(range(w.lanes)))
+    t = w.many(element)
+    return w.line(f"shufflevector {t} {made}, {t} poison, <{w.lanes} x i32> <{lanes}>")
 
 
 def _as_flags(w: Lines, made: str) -> str:
