@@ -32,7 +32,7 @@ def tails():
         "product": lambda x, i: np.outer(x, x[:5]) @ np.outer(x[:5], x),
         "order": lambda x, i: np.sort(x), "best": lambda x, i: x * np.argmax(x),
         "joined": lambda x, i: np.concatenate([x, x[1:]]), "whole": lambda x, i: i + i[0],
-        "small": lambda x, i: np.sin(x.astype(np.float32)),
+        "small": lambda x, i: np.sin(x.astype(np.float32)), "one by one": one_by_one,
     }
     for n in range(1, 71):
         x, i = rng.normal(size=n), rng.integers(-n, n, n)
@@ -45,6 +45,13 @@ def written(x, i):
     y[i] = x
     y[1:] += x[:-1]
     return y
+
+
+def one_by_one(x, i):
+    total = 0.0
+    for k in range(x.size - 1):
+        total = total + x[k] * x[k + 1]
+    return total * x
 
 
 def edges():

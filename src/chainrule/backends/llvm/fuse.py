@@ -4,6 +4,7 @@
 |----------------------------|------------------------------------------------------------------|
 | elementwise                | a step in a nest; of numbers alone, a step between the items     |
 | sum, max, ... along axes   | a fold in the nest of its operand                                |
+| numbers in a Python loop   | arrays of them, where they have one pattern (rolled.py)          |
 | matmul, einsum, ...        | a product by BLAS, or a nest over all letters that folds products|
 | reshape, transpose, ...    | another view of the same memory, or a table of places            |
 | x[i], take                 | loads at places picked by index arrays                           |
@@ -14,7 +15,6 @@
 | argsort                    | a sort                                                           |
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
@@ -28,6 +28,7 @@ from chainrule.backends.llvm.contract import as_matrices, contraction
 from chainrule.backends.llvm.nests import (
     COUNT,
     KIND_OF,
+    TURN,
     ArrayPlan,
     Buffer,
     Fault,
@@ -47,9 +48,12 @@ from chainrule.backends.llvm.pieces import Pieces, begun
 from chainrule.backends.llvm.plan import Step, known, names_of_wires, settings, shortened
 from chainrule.backends.llvm.prepare import is_pick, is_write, prepared
 from chainrule.backends.llvm.products import product, sum_of_products
+from chainrule.backends.llvm.readers import last_readers, reads_of
+from chainrule.backends.llvm.rolled import rolled
 from chainrule.backends.llvm.schedule import Schedule, Wire, placed
 from chainrule.backends.llvm.shapes import Table, moved, only_reshapes
 from chainrule.backends.llvm.sort import spare_size
+from chainrule.backends.llvm.sums import IN_TURN
 from chainrule.backends.llvm.trim import needed_items
 from chainrule.backends.llvm.under import bare
 from chainrule.backends.llvm.values import Count, Room, Value
@@ -71,7 +75,7 @@ SAME = (alias, stop_gradient)
 def array_plan(circuit: Circuit) -> ArrayPlan:
     """The plan of a circuit of arrays, without panels, which are for one extent (see panels.py).
     Raises UnsupportedError for gates without a form here."""
-    return arranged(blocked(_Planner(prepared(circuit)).plan()))
+    return arranged(blocked(_Planner(rolled(prepared(circuit))).plan()))
 
 
 class _Planner:
@@ -80,8 +84,8 @@ class _Planner:
     def __init__(self, circuit: Circuit) -> None:
         self.circuit = circuit
         self.names = names_of_wires(circuit)
-        self.last_reader = _last_readers(circuit)
-        self.reads = _reads(circuit)
+        self.last_reader = last_readers(circuit)
+        self.reads = reads_of(circuit)
         self.schedule = Schedule()
         self.constants: list[tuple[Buffer, Any]] = []
         self.wires: list[Wire] = []
@@ -198,6 +202,8 @@ class _Planner:
             return self.elementwise(kind, operands, name, origin, _precision(kind, types))
         if gate is cumsum:
             return self.scan(kind, operands[0], name)
+        if gate is IN_TURN:
+            return self.in_turn(operands, KIND_OF[kind.type.dtype.name], name)
         if gate is argsort:
             return self.order(kind, operands[0], name)
         if gate.family == "reduce":
@@ -293,6 +299,17 @@ class _Planner:
             into = View(wire.view.buffer, x.shape, strides)
         self.schedule.nest(p).folds.append(Fold(how, (source,), value, into))
         return wire
+
+    def in_turn(self, operands: Sequence[Wire], out: str, name: str) -> Wire:
+        """A number and those of columns, added up in order where the columns are computed."""
+        start, *columns = operands
+        p = self.schedule.place(columns[0].shape, operands)
+        sources = [self.schedule.read(w, p, columns[0].shape) for w in columns]
+        assert start.number is not None
+        value = Value(out, name)
+        fold = Fold(TURN, (start.number, *sources), value, None)
+        self.schedule.nest(p).folds.append(fold)
+        return Wire((), out, name, ready=p + 1, number=value)
 
     def reshaped(self, x: Wire, shape: Shape) -> Wire:
         """The same numbers in another shape: one wire for each shape."""
@@ -552,25 +569,6 @@ def _reading(kind: Kind, count: int) -> Callable[..., Any]:
     return lambda *given: read.evaluate(*given, key=kind.attrs["key"])
 
 
-def _last_readers(circuit: Circuit) -> list[int]:
-    """Per row, the last row that reads it; its end for outputs."""
-    last = list(range(len(circuit)))
-    for row in range(len(circuit)):
-        for wire in circuit.operands(row):
-            last[wire] = row
-    for wire in circuit.outputs:
-        last[wire] = len(circuit)
-    return last
-
-
-def _reads(circuit: Circuit) -> Counter[int]:
-    """How often each row is read, or is an output."""
-    found = Counter(circuit.outputs)
-    for row in range(len(circuit)):
-        found.update(circuit.operands(row))
-    return found
-
-
 def _given(w: Wire) -> Value | Buffer:
     return w.number if w.number is not None else placed(w).buffer
 
@@ -578,12 +576,14 @@ def _given(w: Wire) -> Value | Buffer:
 def _unchanged(kind: Kind, operands: Sequence[Wire]) -> Wire | None:
     """The operand that an elementwise gate passes on as it is."""
     x, *others = operands
-    numbers = [w.number.number if w.number else None for w in others]
+    first, *numbers = [w.number.number if w.number else None for w in operands]
     passes = kind.gate in (*SAME, cast) or (
         kind.gate in (multiply, divide, power) and numbers == [1]
     )
-    if kind.gate is multiply and x.number is not None and x.number.number == 1:
+    if kind.gate is multiply and first == 1:
         x, passes = others[0], True
+    if kind.gate is where and first is not None:
+        x, passes = others[not first], True
     same = x.shape == kind.type.shape and x.kind == KIND_OF[kind.type.dtype.name]
     return x if passes and same else None
 

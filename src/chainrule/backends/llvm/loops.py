@@ -22,7 +22,7 @@ from chainrule.backends.llvm.extent import Size
 from chainrule.backends.llvm.functions import STRAIGHT
 from chainrule.backends.llvm.lines import FLAG, LANES, REAL, SINGLE, Lines
 from chainrule.backends.llvm.memory import Memory, Place
-from chainrule.backends.llvm.nests import Buffer, Fold, Nest, Shape, Store, View
+from chainrule.backends.llvm.nests import TURN, Buffer, Fold, Nest, Shape, Store, View
 from chainrule.backends.llvm.plan import Step
 from chainrule.backends.llvm.shapes import collapsed
 from chainrule.backends.llvm.turns import WAVES, Turn, both_waves, turn, turns
@@ -123,11 +123,28 @@ def _taken_in(w: Lines, fold: Fold, total: str, terms: Sequence[str], off: "Off"
     return made if off.mask is None else w.select(off.mask, made, total, IR_TYPE[kind])
 
 
+def _taken_in_turn(
+    w: Lines, fold: Fold, total: str, terms: Sequence[str], off: "Off"
+) -> str:
+    """The total with the numbers of one lane after another; those of lanes that are off are -0.0,
+    which changes no sum."""
+    kind, t, one = fold.value.kind, IR_TYPE[fold.value.kind], w.with_lanes(0, {})
+    if off.mask is not None and not off.first:
+        nothing = text_of(w, kind, Value(kind, "", -0.0 if kind in "fs" else 0), {})
+        terms = [w.select(off.mask, x, nothing, t) for x in terms]
+    for lane in range(off.first or w.lanes):
+        for x in terms:
+            number = one.line(f"extractelement {w.many(t)} {x}, i32 {lane}")
+            total = join(one, "sum", kind, total, number)
+    return total
+
+
 @dataclass(frozen=True, slots=True)
 class Off:
-    """The lanes that count: all of them, or those of a mask."""
+    """The lanes that count: all of them, or those of a mask, which may be the `first` so many."""
 
     mask: str | None = None
+    first: int = 0
 
 
 # ---- nests
@@ -233,7 +250,7 @@ class _Loops:
         used += [x.value for x in self.nest.stores]
         used += [x for s in self.nest.stores for x, *_ in s.picks]
         used += [x for s in self.nest.loads for x, *_ in s.picks]
-        used += [x for f in self.nest.folds for x in f.sources]
+        used += [x for f in self.nest.folds for x in f.sources[f.how == TURN :]]
         found: Held = {}
         for x in used:
             if x.number is None and x.name not in made and x.name not in found:
@@ -265,11 +282,16 @@ class _Loops:
         self._deliver(totals)
 
     def _starts(self) -> dict[int, str]:
-        """The identities of the folds that are kept in registers."""
+        """What the folds that are kept in registers begin with."""
         return {
-            i: text_of(self.part, f.value.kind, identity(f), {})
+            i: text_of(self.w, f.value.kind, f.sources[0], self.held) if f.how == TURN
+            else text_of(self.part, f.value.kind, identity(f), {})
             for i, f in enumerate(self.nest.folds) if self._in_register(i)
         }
+
+    def _total_type(self, index: int) -> str:
+        fold = self.nest.folds[index]
+        return (self.w if fold.how == TURN else self.part).many(IR_TYPE[fold.value.kind])
 
     def _in_register(self, index: int) -> bool:
         strides = self.targets[index].strides
@@ -287,7 +309,8 @@ class _Loops:
             totals = self._loop(steady, str(full * self.lanes), totals)
         if rest:
             flags = ", ".join(f"i1 {str(lane < rest).lower()}" for lane in range(self.lanes))
-            totals = self._chunk(steady, str(full * self.lanes), Off(f"<{flags}>"), totals)
+            mask = Off(f"<{flags}>", rest)
+            totals = self._chunk(steady, str(full * self.lanes), mask, totals)
         return totals
 
     def _chunks_at_run_time(self, steady: dict[int, Value], n: Size) -> dict[int, str]:
@@ -308,12 +331,11 @@ class _Loops:
         self, ends: tuple[str, str], before: dict[int, str], after: dict[int, str]
     ) -> dict[int, str]:
         """Totals of one of two blocks."""
-        kinds = {i: self.part.many(IR_TYPE[self.nest.folds[i].value.kind]) for i in before}
         return {
             i: self.w.line(
-                f"phi {t} [ {before[i]}, %{ends[0]} ], [ {after[i]}, %{ends[1]} ]"
+                f"phi {self._total_type(i)} [ {before[i]}, %{ends[0]} ], [ {after[i]}, %{ends[1]} ]"
             )
-            for i, t in kinds.items()
+            for i in before
         }
 
     def _loop(self, steady: dict[int, Value], end: str, starts: dict[int, str]) -> dict[int, str]:
@@ -331,7 +353,7 @@ class _Loops:
         w.text += [f"  br i1 {more}, label %{head}, label %{done}", f"{done}:"]
         phis = [f"  {place} = phi i64 [ 0, %{before} ], [ {step}, %{last} ]"]
         for i, name in carried.items():
-            t = self.part.many(IR_TYPE[self.nest.folds[i].value.kind])
+            t = self._total_type(i)
             phis.append(f"  {name} = phi {t} [ {starts[i]}, %{before} ], [ {totals[i]}, %{last} ]")
         w.text[mark:mark] = phis
         return totals
@@ -371,8 +393,11 @@ class _Loops:
             self._write(store, at, place, held, off)
         new = dict(totals)
         for i, f in enumerate(self.nest.folds):
-            terms = [text_of(w, f.value.kind, x, held) for x in f.sources]
-            if i in totals:
+            sources = f.sources[f.how == TURN :]
+            terms = [text_of(w, f.value.kind, x, held) for x in sources]
+            if f.how == TURN:
+                new[i] = _taken_in_turn(w, f, totals[i], terms, off)
+            elif i in totals:
                 new[i] = self._folded(f, totals[i], terms, off)
             else:
                 at = self.target_at[i]
@@ -423,7 +448,7 @@ class _Loops:
         for i, total in totals.items():
             f = self.nest.folds[i]
             kind, t = f.value.kind, IR_TYPE[f.value.kind]
-            number = self._joined(f, total) if self.lanes else total
+            number = self._joined(f, total) if self.lanes and f.how != TURN else total
             if f.into is not None:
                 at = self.target_at[i]
                 if self._joins_memory(i):

@@ -8,7 +8,18 @@ from collections import Counter
 from collections.abc import Set
 from math import prod
 
-from chainrule.backends.llvm.nests import BYTES, COUNT, Buffer, Fold, Item, Kernel, Load, Nest, View
+from chainrule.backends.llvm.nests import (
+    BYTES,
+    COUNT,
+    TURN,
+    Buffer,
+    Fold,
+    Item,
+    Kernel,
+    Load,
+    Nest,
+    View,
+)
 from chainrule.backends.llvm.rows import Rows
 from chainrule.backends.llvm.values import Value
 
@@ -18,7 +29,8 @@ SMALL = 1 << 16  # bytes of a product's matrix that is read again for each block
 def as_nest(item: Item) -> Nest | None:
     """A nest, or a small product written as one; None for items that join no block."""
     if isinstance(item, Nest):
-        return None if item.in_turn or 0 in item.shape else item
+        one_by_one = item.in_turn or any(f.how == TURN for f in item.folds)
+        return None if one_by_one or 0 in item.shape else item
     if isinstance(item, Kernel) and min(map(_matrix, item.views())) <= SMALL:
         return product_nest(item)
     return None

@@ -87,6 +87,7 @@ def whole(buffer: Buffer, shape: Shape) -> View:
     return View(buffer, shape, row_major(shape))
 
 
+TURN = "in turn"  # a fold to a number that adds one number after another to its first source
 COUNT = Buffer(".count", "i", 0, "count")  # holds 0, 1, 2 ... and takes no memory
 Pick = tuple[Value, int, int]  # an index; from one place to the next; how many places there are
 
@@ -133,7 +134,7 @@ class Store:
 class Fold:
     """Numbers added up, or otherwise joined, along the axes where the target has stride 0.
 
-    how: sum, prod, max, min, any, all; or dot, the sum of products of two sources. into: the
+    how: sum, prod, max, min, any, all; dot, the sum of products of two sources; or TURN. into: the
     target in memory, or None where all axes are folded and `value` holds the result. goes_on: the
     target begins with what it holds, from blocks before.
     """
