@@ -52,6 +52,16 @@ def test_the_text_has_the_users_names_and_lines():
     assert "  %f = fmul double %q, %z" in text
 
 
+def test_a_name_that_ours_look_like_is_the_users():
+    def f(x):
+        w = (x + 1.0) * (x + 2.0) * (x + 4.0)
+        for _ in range(20):
+            w = w * x
+        return w
+
+    assert CompiledNumbers(traced_circuit(f, x=1.0))(1.0) == [30.0]
+
+
 def test_no_instruction_is_fused_or_reordered_behind_our_back():
     text = emit(plan_of(traced_circuit(lambda x: np.exp(x) ** 2.5 + np.log(x) * x, x=2.0)))
     flags = ("fast", "contract", "reassoc", "nnan", "ninf", "nsz", "arcp", "afn", "fmuladd")

@@ -170,11 +170,13 @@ def _needed(steps: Sequence[Step], outputs: Sequence[Value]) -> tuple[Step, ...]
 
 def names_of_wires(circuit: Circuit) -> list[str]:
     """A name for each wire, the user's where there is one: x, x.1, w.7; fit for IR as they are."""
-    taken: dict[str, int] = {}
-    names = []
+    names: dict[str, None] = {}
+    counts: dict[str, int] = {}
     for wire in range(len(circuit)):
         user = circuit.name(wire)
-        name = re.sub(r"[^A-Za-z0-9_]|^(?=\d)", "_", user) if user else f"w.{wire}"
-        count = taken[name] = taken.get(name, -1) + 1
-        names.append(f"{name}.{count}" if count else name)
-    return names
+        stem = name = re.sub(r"[^A-Za-z0-9_]|^(?=\d)", "_", user) if user else f"w.{wire}"
+        while name in names:  # the user's seventh w may be our w.7
+            counts[stem] = counts.get(stem, 0) + 1
+            name = f"{stem}.{counts[stem]}"
+        names[name] = None
+    return list(names)
