@@ -48,7 +48,8 @@ OPTIONAL = {  # loaded inside the function that needs them
 }
 LATER = (  # loaded when a function is called again, or has what few have: not at most first calls
     *("chainrule.api.program", "chainrule.api.compiling", "chainrule.api.into"),
-    *("chainrule.api.bound", "chainrule.transform.groups", "chainrule.transform.recompute"),
+    *("chainrule.api.bound", "chainrule.api.compared"),
+    *("chainrule.transform.groups", "chainrule.transform.recompute"),
 )
 WITHOUT_GATE_NAMES = ("views", "check", "code", "transform")
 

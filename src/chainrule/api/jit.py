@@ -35,12 +35,10 @@ from chainrule.api.recorded import (
     FIXED,
     NUMBERS,
     Recorded,
-    check_same,
     is_input,
     numbers_for_numbers,
     obstacle,
     record,
-    too_many_ways,
 )
 from chainrule.backends.llvm.targets.entered import Entered, Entry, called_through_slot, enter
 from chainrule.errors import (
@@ -248,9 +246,12 @@ class Jitted(Entered):
             if any(path.outcomes == outcomes for path in entry.compiled):
                 return
             if entry.is_full:
+                from chainrule.api.compared import too_many_ways
+
                 raise too_many_ways(recorded, PATHS)
             entry.firsts[outcomes] = recorded
             return
+        from chainrule.api.compared import check_same
         from chainrule.api.compiling import Programs, compiled_way, host_calls
 
         check_same(first, recorded, self._name)
