@@ -7,9 +7,8 @@
 | numbers in a Python loop   | arrays of them, where they have one pattern (rolled.py)          |
 | matmul, einsum, ...        | a product by BLAS, or a nest over all letters that folds products|
 | reshape, transpose, ...    | another view of the same memory, or a table of places            |
-| x[i], take                 | loads at places picked by index arrays                           |
-| x[key] = v, x[key] += v    | stores there, in x's memory where nobody needs x any more; into  |
-|                            | copies of a number, in the nest that computes v                  |
+| x[i], take                 | loads at places picked by index arrays (gathers.py)              |
+| x[key] = v, x[key] += v    | stores there (writes.py)                                         |
 | concatenate, stack         | stores into parts of one buffer                                  |
 | cumsum                     | a scan                                                           |
 | argsort                    | a sort                                                           |
@@ -25,30 +24,26 @@ import numpy as np
 from chainrule.backends.llvm.blocks import blocked
 from chainrule.backends.llvm.buffers import arranged
 from chainrule.backends.llvm.contract import as_matrices, contraction
+from chainrule.backends.llvm.gathers import Gathers
 from chainrule.backends.llvm.nests import (
     COUNT,
     KIND_OF,
     TURN,
     ArrayPlan,
     Buffer,
-    Fault,
     Fold,
     Load,
-    Nest,
-    Pick,
     Scan,
     Shape,
     Sort,
     Store,
     View,
+    steps_of,
     whole,
 )
-from chainrule.backends.llvm.picks import Picking, picking
-from chainrule.backends.llvm.pieces import Pieces, begun
 from chainrule.backends.llvm.plan import Step, known, names_of_wires, settings, shortened
 from chainrule.backends.llvm.prepare import is_pick, is_write, prepared
 from chainrule.backends.llvm.products import product, sum_of_products
-from chainrule.backends.llvm.readers import last_readers, reads_of
 from chainrule.backends.llvm.rolled import rolled
 from chainrule.backends.llvm.schedule import Schedule, Wire, placed
 from chainrule.backends.llvm.shapes import Table, moved, only_reshapes
@@ -57,14 +52,13 @@ from chainrule.backends.llvm.sums import IN_TURN
 from chainrule.backends.llvm.trim import needed_items
 from chainrule.backends.llvm.under import bare
 from chainrule.backends.llvm.values import Count, Room, Value
+from chainrule.backends.llvm.writes import Writes
 from chainrule.circuit.circuit import Circuit
 from chainrule.circuit.notes import Origin
-from chainrule.circuit.record import CONSTANT, INPUT, Kind, gate_named
+from chainrule.circuit.record import CONSTANT, INPUT, Kind
 from chainrule.circuit.types import Type, promote
 from chainrule.errors import UnsupportedError
-from chainrule.gates.along import add_along_axis
 from chainrule.gates.elementwise import divide, multiply, power, where
-from chainrule.gates.keys import key_text
 from chainrule.gates.move import alias, cast, stop_gradient
 from chainrule.gates.order import argsort
 from chainrule.gates.reduce import cumsum
@@ -84,52 +78,26 @@ class _Planner:
     def __init__(self, circuit: Circuit) -> None:
         self.circuit = circuit
         self.names = names_of_wires(circuit)
-        self.last_reader = last_readers(circuit)
-        self.reads = reads_of(circuit)
         self.schedule = Schedule()
+        self.gathers = Gathers(self.schedule)
+        self.writes = Writes(circuit, self.schedule, self.gathers)
+        self.wires = self.writes.wires
         self.constants: list[tuple[Buffer, Any]] = []
-        self.wires: list[Wire] = []
-        self.rows_of: dict[int, list[int]] = {}  # of each wire
-        self.holders: dict[Buffer, set[int]] = {}  # rows whose numbers a buffer of ours holds
         self.done: dict[Any, Wire] = {}
         self.roots: dict[int, Wire] = {}  # of a wire in another shape: the one it is
-        self.rewritten: set[Buffer] = set()  # no longer hold what they held first
-        self.pieces: dict[Buffer, Pieces] = {}  # of arrays that begin as copies of a number
-        self.faults: list[Fault] = []
 
     def plan(self) -> ArrayPlan:
         """The whole plan; its buffers have no places yet."""
         c = self.circuit
         for row in range(len(c)):
             self.wires.append(self.row(row))
-            self.rows_of.setdefault(id(self.wires[row]), []).append(row)
-            self.hold(self.wires[row])
+            self.writes.made(row)
         outputs = tuple(self.delivered(self.wires[w]) for w in c.outputs)
-        for pieces in self.pieces.values():
-            pieces.close()
+        self.writes.close()
         items = needed_items(self.schedule.in_order(), outputs)
         inputs = tuple(_given(self.wires[w]) for w in c.inputs)
-        return ArrayPlan(
-            c.title, inputs, tuple(self.constants), tuple(items), outputs, 0, tuple(self.faults)
-        )
-
-    def hold(self, w: Wire) -> None:
-        """Note whose numbers the wire's buffer holds."""
-        if w.view is not None:
-            self.holders.setdefault(w.view.buffer, set()).update(self.rows_of.get(id(w), ()))
-
-    def held_in(self, buffer: Buffer) -> set[int]:
-        """The rows whose numbers a buffer holds, those included that got it after they were made.
-        """
-        while self.schedule.stored:
-            self.hold(self.schedule.stored.pop())
-        return self.holders.get(buffer, set())
-
-    def give_up(self, buffer: Buffer) -> None:
-        """From now on the buffer holds something else."""
-        self.rewritten.add(buffer)
-        for row in self.held_in(buffer):
-            self.wires[row].is_gone = True
+        faults = tuple(self.gathers.faults)
+        return ArrayPlan(c.title, inputs, tuple(self.constants), tuple(items), outputs, 0, faults)
 
     def delivered(self, w: Wire) -> Value | View:
         """An output: a number, or a buffer of its own without gaps."""
@@ -154,7 +122,7 @@ class _Planner:
         wires = c.operands(row)
         operands = [self.wires[w] for w in wires]
         if is_write(kind.gate):
-            return self.written(kind, operands, row)
+            return self.writes.written(kind, operands, row, name)
         key = (kind.gate.id, repr(kind.key), kind.type_id, *map(_identity, operands))
         types = [c.type_of(w) for w in wires]
         return self.once(key, lambda: self.stage(kind, operands, types, row))
@@ -162,7 +130,7 @@ class _Planner:
     def once(self, key: Any, make: Callable[[], Wire]) -> Wire:
         """A wire made before under a key, if its memory still holds it; else made now."""
         found = self.done.get(key)
-        if found is None or (found.view is not None and found.view.buffer in self.rewritten):
+        if found is None or (found.view is not None and found.view.buffer in self.writes.rewritten):
             found = self.done[key] = make()
         return found
 
@@ -184,7 +152,7 @@ class _Planner:
         if value.size and not any(value.strides):  # copies of one number, as a rule spread it
             return Wire(t.shape, kind, name, number=known(kind, value.flat[0]))
         if isinstance(value, Count):
-            steps = _steps([s // value.itemsize for s in value.strides], t.shape)
+            steps = steps_of([s // value.itemsize for s in value.strides], t.shape)
             return Wire(t.shape, kind, name, view=View(COUNT, t.shape, steps))
         return Wire(t.shape, kind, name, view=self.fixed(value, kind, name))
 
@@ -211,7 +179,7 @@ class _Planner:
         if gate.family == "contract":
             return self.contract(kind, operands, name)
         if is_pick(gate) and len(operands) > 1:
-            return self.picked(kind, operands, name, origin)
+            return self.gathers.picked(kind, operands, name, origin)
         if gate.family in ("move", "gather"):
             if len(operands) == 1:
                 return self.move(kind, operands[0], name)
@@ -260,17 +228,6 @@ class _Planner:
         return self.once(
             key, lambda: self.schedule.step(step.gate, operands, made, step.origin, step.real)
         )
-
-    def cast_to(self, w: Wire, kind: str) -> Wire:
-        """The wire in another kind."""
-        if w.kind == kind:
-            return w
-        made = Wire(w.shape, kind, self.schedule.fresh(w.name))
-        if w.number is None:
-            return self.schedule.step(cast, [w], made, None, kind)
-        value = Value(kind, made.name)
-        self.schedule.before[w.ready].append(Step(value, cast, (w.number,), None, kind))
-        return replace(made, ready=w.ready, number=value)
 
     # ---- folds, products, scans
 
@@ -330,7 +287,7 @@ class _Planner:
         """A sum of products over letters: by BLAS where it is a large product of matrices."""
         c = contraction(kind, [w.shape for w in operands])
         out = Wire(c.out_shape, KIND_OF[kind.type.dtype.name], name)
-        views = [self.schedule.view(self.cast_to(w, out.kind)) for w in operands]
+        views = [self.schedule.view(self.schedule.cast_to(w, out.kind)) for w in operands]
         matrices = as_matrices(c, views) if out.kind in "fs" else None
         if matrices is not None:
             product(self.schedule, matrices, out)
@@ -344,7 +301,7 @@ class _Planner:
         """cumsum, as loops of its own."""
         wire = Wire(kind.type.shape, KIND_OF[kind.type.dtype.name], name)
         wire.view = self.schedule.room(wire)
-        view = self.schedule.view(self.cast_to(x, wire.kind))
+        view = self.schedule.view(self.schedule.cast_to(x, wire.kind))
         made = Scan(view, wire.view, kind.attrs["axis"], kind.attrs["reverse"])
         wire.ready = self.schedule.append(made) + 1
         return wire
@@ -402,172 +359,15 @@ class _Planner:
         buffer = wire.view = self.schedule.room(wire)
         stacks = len(operands[0].shape) < len(wire.shape)
         begin = 0
-        for w in (self.cast_to(w, out) for w in operands):
+        for w in (self.schedule.cast_to(w, out) for w in operands):
             p = self.schedule.place(w.shape, [w])
             strides = buffer.strides[:axis] + buffer.strides[axis + stacks :]
-            part = View(buffer.buffer, w.shape, _steps(strides, w.shape),
+            part = View(buffer.buffer, w.shape, steps_of(strides, w.shape),
                         begin * prod(wire.shape[axis + 1 :]))
             self.schedule.nest(p).stores.append(Store(self.schedule.read(w, p, w.shape), part))
             begin += 1 if stacks else w.shape[axis]
             wire.ready = max(wire.ready, p + 1)
         return wire
-
-    # ---- index arrays
-
-    def picked(
-        self, kind: Kind, operands: Sequence[Wire], name: str, origin: Origin | None
-    ) -> Wire:
-        """Numbers of an array at the places that index arrays say."""
-        x, *indices = operands
-        shape, out = kind.type.shape, x.kind
-        how = picking(
-            lambda *given: kind.gate.evaluate(*given, **kind.attrs), x.shape,
-            [w.shape for w in indices],
-        )
-        if how is None:
-            return Wire(shape, out, name, number=Value(out, "", 0))
-        view = self.schedule.contiguous(x)
-        sources = [self.index(w) for w in indices]
-        p = self.schedule.place_after(shape, max(x.ready, *(w.ready for w in sources)))
-        value = Value(out, self.schedule.fresh(name))
-        start = View(view.buffer, shape, _steps(how.strides, shape), view.offset + how.offset)
-        picks, fault = self.picks(how, sources, p, shape), self.fault(kind, how, x.shape, origin)
-        self.schedule.nest(p).loads.append(Load(value, start, picks=picks, fault=fault))
-        if shape == ():
-            return self.single(p, value, name)
-        return Wire(shape, out, name, ready=p + 1, nest=p, value=value)
-
-    def index(self, w: Wire) -> Wire:
-        """An index array in memory, or one index in a register."""
-        w = self.cast_to(w, "i")
-        if w.number is None:
-            self.schedule.view(w)
-        return w
-
-    def picks(
-        self, how: Picking, sources: Sequence[Wire], p: int, shape: Shape
-    ) -> tuple[Pick, ...]:
-        """The index values of a nest over what is picked."""
-        found = []
-        for source, pick in zip(sources, how.picks, strict=True):
-            if source.number is not None:
-                index = source.number
-            else:
-                v = placed(source)
-                spread = View(v.buffer, shape, pick.along(v.strides), v.offset)
-                index = self.schedule.load(spread, p)
-            found.append((index, pick.stride, pick.size))
-        return tuple(found)
-
-    def single(self, p: int, value: Value, name: str) -> Wire:
-        """The one number of a nest over nothing, held from there on."""
-        number = Value(value.kind, name)
-        how = "any" if value.kind == "b" else "max"
-        self.schedule.nest(p).folds.append(Fold(how, (value,), number, None))
-        return Wire((), value.kind, name, ready=p + 1, number=number)
-
-    def fault(self, kind: Kind, how: Picking | None, shape: Shape, origin: Origin | None) -> int:
-        """The number of a fault, an index out of range at this stage; one more for each index."""
-        first, key = len(self.faults) + 1, kind.attrs.get("key")
-        what = f"x[{key_text(key)}]".replace("{", "").replace("}", "") if key else kind.gate.name
-        where = f"\n  in {origin.function}, {origin}" if origin else ""
-        self.faults += [Fault(what, shape, pick.size, where) for pick in (how.picks if how else ())]
-        return first
-
-    # ---- writes
-
-    def written(self, kind: Kind, operands: Sequence[Wire], row: int) -> Wire:
-        """x[key] = v or x[key] += v: in x's own memory where nobody needs x any more."""
-        x, v, *indices = operands
-        name, origin = self.names[row], self.circuit.origin_of(row)
-        wire = Wire(kind.type.shape, x.kind, name)
-        how = picking(_reading(kind, len(indices)), x.shape, [w.shape for w in indices])
-        adds = "add" in kind.gate.name
-        if how is not None and not indices and self.is_piece(wire, how, x, v, row, adds=adds):
-            return wire
-        if x.number is not None:
-            wire.view = self.schedule.view(replace(x, view=None))
-        elif self.is_free(x, row):
-            wire.view = placed(x)
-            self.give_up(wire.view.buffer)
-            if wire.view.buffer in self.pieces:
-                self.pieces[wire.view.buffer].is_open = False
-        else:
-            wire.view = placed(self.schedule.copied(self.schedule.view(x), x))
-        fault = self.fault(kind, how, x.shape, origin)
-        return self.stored(wire, how, v, indices, fault, adds=adds)
-
-    def is_piece(
-        self, wire: Wire, how: Picking, x: Wire, v: Wire, row: int, *, adds: bool
-    ) -> bool:
-        """True where a write at fixed places is one more piece of x, and `wire` is x with it."""
-        if x.number is not None:
-            pieces = begun(self.schedule, x, wire)
-        else:
-            pieces = self.pieces.get(placed(x).buffer) if self.is_free(x, row) else None
-        if pieces is None or not pieces.is_open:
-            return False
-        if any(self.reads[r] > 1 for r in self.held_in(pieces.buffer)):
-            return False
-        at = View(pieces.buffer, how.shape, _steps(how.strides, how.shape), how.offset)
-        v, origin = self.cast_to(v, wire.kind), self.circuit.origin_of(row)
-        ready = pieces.take(at, v, wire.name, origin, adds=adds)
-        if ready:
-            wire.view, wire.ready = pieces.whole, max(x.ready, ready)
-            if x.view is not None and x.number is None:
-                self.give_up(pieces.buffer)
-            self.pieces[pieces.buffer] = pieces
-        return ready > 0
-
-    def stored(
-        self, wire: Wire, how: Picking | None, v: Wire, indices: Sequence[Wire], fault: int, *,
-        adds: bool,
-    ) -> Wire:
-        """Numbers stored into a wire's view, or added there, one after another where index arrays
-        may name a place twice."""
-        wire.ready = len(self.schedule)
-        if how is None:
-            return wire
-        sources = [self.apart(self.index(w), placed(wire)) for w in indices]
-        v = self.apart(self.cast_to(v, wire.kind), placed(wire))
-        if v.number is None:
-            self.schedule.view(v)
-        nest = Nest(how.shape, in_turn=bool(indices))
-        p = self.schedule.append(nest)
-        value = v.number
-        if value is None:
-            value = self.schedule.load(placed(v).spread(how.shape), p)
-        at = placed(wire)
-        start = View(at.buffer, how.shape, _steps(how.strides, how.shape), at.offset + how.offset)
-        picks = self.picks(how, sources, p, how.shape)
-        nest.stores.append(Store(value, start, picks, fault, adds))
-        wire.ready = p + 1
-        return wire
-
-    def apart(self, w: Wire, target: View) -> Wire:
-        """The wire, copied if it lies in memory that is written to: y[:] = y[::-1]."""
-        is_there = w.view is not None and w.view.buffer is target.buffer
-        return self.schedule.copied(placed(w), w) if is_there else w
-
-    def is_free(self, x: Wire, row: int) -> bool:
-        """True where x's memory is ours, without gaps, and no later row reads it under any name."""
-        view = x.view
-        if view is None or view.buffer.role != "arena" or not view.is_contiguous:
-            return False
-        rows = self.held_in(view.buffer)
-        return bool(rows) and all(
-            self.last_reader[r] <= row and self.wires[r].shape == x.shape for r in rows
-        )
-
-
-def _reading(kind: Kind, count: int) -> Callable[..., Any]:
-    """What reads the places that a gate writes to."""
-    if kind.gate is add_along_axis:
-        return lambda x, i: np.take_along_axis(x, i, kind.attrs["axis"])
-    read = gate_named(f"index_{count}" if count else "index")
-    assert read is not None
-    return lambda *given: read.evaluate(*given, key=kind.attrs["key"])
-
 
 def _given(w: Wire) -> Value | Buffer:
     return w.number if w.number is not None else placed(w).buffer
@@ -599,11 +399,6 @@ def _precision(kind: Kind, types: Sequence[Type]) -> str:
         return KIND_OF[kind.type.dtype.name]
     real = [t for t in types if t.dtype.kind == "f"]
     return "s" if real and promote(types) == np.float32 else "f"
-
-
-def _steps(strides: Sequence[int], shape: Shape) -> Shape:
-    """Strides of a part: none along axes of one number."""
-    return tuple(0 if n == 1 else s for s, n in zip(strides, shape, strict=True))
 
 
 def _reshaped(view: View, shape: Shape) -> View:

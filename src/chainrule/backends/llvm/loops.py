@@ -11,143 +11,23 @@ first.
     folds of the others            joined with memory, in the order of the loops
 """
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from chainrule.backends.llvm.choose import MAXIMUM, MINIMUM
-from chainrule.backends.llvm.elementwise import ROWS
 from chainrule.backends.llvm.extent import Size
+from chainrule.backends.llvm.folds import Off, identity, join, taken_in, taken_in_turn
 from chainrule.backends.llvm.functions import STRAIGHT
 from chainrule.backends.llvm.lines import FLAG, LANES, REAL, SINGLE, Lines
 from chainrule.backends.llvm.memory import Memory, Place
 from chainrule.backends.llvm.nests import TURN, Buffer, Fold, Nest, Shape, Store, View
 from chainrule.backends.llvm.plan import Step
 from chainrule.backends.llvm.shapes import collapsed
+from chainrule.backends.llvm.steps import Held, apply, text_of
 from chainrule.backends.llvm.turns import WAVES, Turn, both_waves, turn, turns
-from chainrule.backends.llvm.values import IR_TYPE, Value, as_kind
-from chainrule.gates.elementwise import add, multiply
+from chainrule.backends.llvm.values import IR_TYPE, Value
 
-Held = dict[str, Value]  # values of the plan by name, as they are called in the text
 LONG = 512  # numbers in a row that is worth longer code
-
-
-# ---- steps
-
-
-def apply(w: Lines, step: Step, held: Held) -> Value:
-    """The instructions of a step, in the precision it asks for."""
-    operands = [_in_precision(w, _held(x, held), step.real) for x in step.operands]
-    kind = step.value.kind
-    if step.real == "s":
-        with w.in_single():
-            made = ROWS[step.gate](w, "f" if kind in "fs" else kind, operands)
-    else:
-        made = ROWS[step.gate](w, kind, operands)
-    return Value(kind, made)
-
-
-def _in_precision(w: Lines, x: Value, real: str) -> Value:
-    """A real operand in the precision of its step; rows call reals of either kind "f"."""
-    if x.number is not None or x.kind not in "fs":
-        return x
-    if x.kind == real:
-        return Value("f", x.name)
-    how, ends = ("fptrunc", (REAL, SINGLE)) if real == "s" else ("fpext", (SINGLE, REAL))
-    return Value("f", w.convert(how, x.name, *ends))
-
-
-def _held(x: Value, held: Held) -> Value:
-    return x if x.number is not None else held[x.name]
-
-
-def text_of(w: Lines, kind: str, x: Value, held: Held) -> str:
-    """A value as text in a kind."""
-    x = _held(x, held)
-    if kind == "s" or (x.kind == "s" and kind == "b"):
-        with w.in_single():
-            return as_kind(w, "f" if kind == "s" else kind, _in_precision(w, x, "s"))
-    return as_kind(w, kind, _in_precision(w, x, "f") if kind == "f" else x)
-
-
-# ---- folds
-
-_IDENTITY = {
-    "sum": -0.0, "dot": -0.0, "prod": 1.0, "max": -math.inf, "min": math.inf, "any": 0, "all": 1,
-}
-_LEAST = {"max": -(2**63), "min": 2**63 - 1}
-
-
-def identity(fold: Fold) -> Value:
-    """What joins with any number to give that number."""
-    kind, number = fold.value.kind, _IDENTITY[fold.how]
-    if kind == "i":
-        number = _LEAST.get(fold.how, number)
-    if kind == "b":
-        number = number > 0
-    return Value(kind, "", number if kind in "fs" else int(number))
-
-
-def join(w: Lines, how: str, kind: str, x: str, y: str) -> str:
-    """Two results of a fold as one."""
-    operands = [Value("f" if kind == "s" else kind, n) for n in (x, y)]
-    row = _JOIN[how]
-    if kind != "s":
-        return row(w, kind, operands)
-    with w.in_single():
-        return row(w, "f", operands)
-
-
-def _flags(how: str) -> Callable[[Lines, str, Sequence[Value]], str]:
-    return lambda w, kind, operands: w.flag(how, *(v.name for v in operands))
-
-
-_JOIN: dict[str, Callable[[Lines, str, Sequence[Value]], str]] = {
-    "sum": ROWS[add], "dot": ROWS[add], "prod": ROWS[multiply], "max": MAXIMUM, "min": MINIMUM,
-    "any": _flags("or"), "all": _flags("and"),
-}
-
-
-def _taken_in(w: Lines, fold: Fold, total: str, terms: Sequence[str], off: "Off") -> str:
-    """The total with one more term; lanes that are off leave it."""
-    kind = fold.value.kind
-    if fold.how == "dot" and kind in "fs":
-        w.real_type = SINGLE if kind == "s" else REAL
-        made = w.fma(terms[0], terms[1], total)
-        w.real_type = REAL
-    elif fold.how == "dot":
-        made = join(w, "sum", kind, join(w, "prod", kind, *terms), total)
-    else:
-        made = join(w, fold.how, kind, total, terms[0])
-    return made if off.mask is None else w.select(off.mask, made, total, IR_TYPE[kind])
-
-
-def _taken_in_turn(
-    w: Lines, fold: Fold, total: str, terms: Sequence[str], off: "Off"
-) -> str:
-    """The total with the numbers of one lane after another; those of lanes that are off are -0.0,
-    which changes no sum."""
-    kind, t, one = fold.value.kind, IR_TYPE[fold.value.kind], w.with_lanes(0, {})
-    if off.mask is not None and not off.first:
-        nothing = text_of(w, kind, Value(kind, "", -0.0 if kind in "fs" else 0), {})
-        terms = [w.select(off.mask, x, nothing, t) for x in terms]
-    for lane in range(off.first or w.lanes):
-        for x in terms:
-            number = one.line(f"extractelement {w.many(t)} {x}, i32 {lane}")
-            total = join(one, "sum", kind, total, number)
-    return total
-
-
-@dataclass(frozen=True, slots=True)
-class Off:
-    """The lanes that count: all of them, or those of a mask, which may be the `first` so many."""
-
-    mask: str | None = None
-    first: int = 0
-
-
-# ---- nests
 
 
 def emit_nest(w: Lines, nest: Nest, held: Held, memory: Memory) -> None:
@@ -396,13 +276,13 @@ class _Loops:
             sources = f.sources[f.how == TURN :]
             terms = [text_of(w, f.value.kind, x, held) for x in sources]
             if f.how == TURN:
-                new[i] = _taken_in_turn(w, f, totals[i], terms, off)
+                new[i] = taken_in_turn(w, f, totals[i], terms, off)
             elif i in totals:
                 new[i] = self._folded(f, totals[i], terms, off)
             else:
                 at = self.target_at[i]
                 before = memory.load(w, at, place, off.mask)
-                made = _taken_in(w, f, before.name, terms, Off())
+                made = taken_in(w, f, before.name, terms, Off())
                 memory.store(w, at, place, made, off.mask)
         return new
 
@@ -421,7 +301,7 @@ class _Loops:
         for first in range(0, self.lanes or 1, self.parts or 1):
             some = [self._some(IR_TYPE[f.value.kind], x, first) for x in terms]
             mask = None if off.mask is None else self._some(FLAG, off.mask, first)
-            total = _taken_in(self.part, f, total, some, Off(mask))
+            total = taken_in(self.part, f, total, some, Off(mask))
         return total
 
     def _some(self, element: str, x: str, first: int) -> str:

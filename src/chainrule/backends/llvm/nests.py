@@ -9,6 +9,7 @@
 A view is (buffer, shape, strides, offset), all in elements; flags take a byte each in memory.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Literal
@@ -80,6 +81,11 @@ def row_major(shape: Shape) -> Shape:
     return tuple(
         0 if n == 1 else prod(shape[i + 1 :]) for i, n in enumerate(shape)
     )
+
+
+def steps_of(strides: Iterable[int], shape: Shape) -> Shape:
+    """Strides of a part: none along axes of one number."""
+    return tuple(0 if n == 1 else s for s, n in zip(strides, shape, strict=True))
 
 
 def whole(buffer: Buffer, shape: Shape) -> View:

@@ -13,7 +13,7 @@ from chainrule.backends.llvm.dots import emit_dots
 from chainrule.backends.llvm.emit import ALIGNED, CORE, definitions
 from chainrule.backends.llvm.kernel import emit_kernel
 from chainrule.backends.llvm.lines import REAL, SINGLE, WHOLE, Lines
-from chainrule.backends.llvm.loops import Held, apply, emit_nest, text_of
+from chainrule.backends.llvm.loops import emit_nest
 from chainrule.backends.llvm.memory import IN_MEMORY, Memory
 from chainrule.backends.llvm.nests import (
     ArrayPlan,
@@ -32,6 +32,7 @@ from chainrule.backends.llvm.nests import (
 )
 from chainrule.backends.llvm.scan import emit_scan
 from chainrule.backends.llvm.sort import emit_sort
+from chainrule.backends.llvm.steps import Held, apply, text_of
 from chainrule.backends.llvm.table import numbers_of_table, sizes_of_table
 from chainrule.backends.llvm.values import IR_TYPE, Value
 

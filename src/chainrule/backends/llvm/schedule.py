@@ -40,6 +40,7 @@ CHEAP_GATES = frozenset(
         "relu", "logical_and", "logical_or", "logical_not", "abs", "square", "sign",
     )
 )
+CAST = BY_NAME["cast"]
 
 
 @dataclass(slots=True, eq=False)
@@ -120,6 +121,17 @@ class Schedule:
         return replace(
             wire, ready=p + 1, nest=p, value=value, step=made, operands=tuple(operands)
         )
+
+    def cast_to(self, w: Wire, kind: str) -> Wire:
+        """The wire in another kind."""
+        if w.kind == kind:
+            return w
+        made = Wire(w.shape, kind, self.fresh(w.name))
+        if w.number is None:
+            return self.step(CAST, [w], made, None, kind)
+        value = Value(kind, made.name)
+        self.before[w.ready].append(Step(value, CAST, (w.number,), None, kind))
+        return replace(made, ready=w.ready, number=value)
 
     # ---- how a wire is read
 

@@ -7,9 +7,9 @@ from itertools import count
 
 from chainrule.backends.llvm.extent import Given
 from chainrule.backends.llvm.lines import REAL, SINGLE, WHOLE, Lines
-from chainrule.backends.llvm.loops import Held
 from chainrule.backends.llvm.memory import Memory
 from chainrule.backends.llvm.nests import Varying
+from chainrule.backends.llvm.steps import Held
 from chainrule.backends.llvm.values import Value
 
 

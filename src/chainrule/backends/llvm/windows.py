@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
-from chainrule.backends.llvm.loops import identity
+from chainrule.backends.llvm.folds import identity
 from chainrule.backends.llvm.members import Members
 from chainrule.backends.llvm.nests import (
     Blocks,
