@@ -27,7 +27,7 @@ from chainrule.backends.llvm.steps import Held, apply, text_of
 from chainrule.backends.llvm.turns import WAVES, Turn, both_waves, turn, turns
 from chainrule.backends.llvm.values import IR_TYPE, Value
 
-LONG = 512  # numbers in a row that is worth longer code
+LONG = 4096  # numbers in a row that is worth longer code, and compiling it
 
 
 def emit_nest(w: Lines, nest: Nest, held: Held, memory: Memory) -> None:
