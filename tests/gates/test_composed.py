@@ -58,6 +58,7 @@ CASES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:numpy.fix is deprecated")  # from 2.5 on
 @pytest.mark.parametrize("name", CASES)
 def test_numpys_bits_and_a_gradient_by_differences(name):
     f, a = CASES[name]
