@@ -153,7 +153,7 @@ def _place(key: tuple[Any, ...], shape: tuple[int, ...]) -> Place | None:
 def _filling(circuit: Circuit, array: int) -> Any:
     """The number that an array holds at all places, where it is known."""
     kind, value = circuit.kind_of(array), None
-    if kind.gate.name in ("full", "full_like"):
+    if kind.gate.reads_shape:  # full_like and full
         value = kind.attrs["value"]
     elif kind.gate is CONSTANT:
         held = circuit.constant(array)
