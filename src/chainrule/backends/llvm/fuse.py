@@ -24,6 +24,7 @@ import numpy as np
 from chainrule.backends.llvm.blocks import blocked
 from chainrule.backends.llvm.buffers import arranged
 from chainrule.backends.llvm.contract import as_matrices, contraction
+from chainrule.backends.llvm.dtypes import line_of
 from chainrule.backends.llvm.gathers import Gathers
 from chainrule.backends.llvm.nests import (
     COUNT,
@@ -186,8 +187,7 @@ class _Planner:
             if "axis" in kind.attrs:
                 return self.joined(kind, operands, name)
         raise UnsupportedError(
-            f"machine code has no array form of {gate.name}"
-            + (f"\n  in {origin.function}, {origin}" if origin else "")
+            f"machine code has no array form of {gate.name}{line_of(origin)}"
         )
 
     # ---- elementwise

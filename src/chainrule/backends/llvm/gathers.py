@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from chainrule.backends.llvm.dtypes import line_of
 from chainrule.backends.llvm.nests import Fault, Fold, Load, Pick, Shape, View, steps_of
 from chainrule.backends.llvm.picks import Picking, picking
 from chainrule.backends.llvm.schedule import Schedule, Wire, placed
@@ -74,6 +75,6 @@ class Gathers:
         """The number of a fault, an index out of range at this stage; one more for each index."""
         first, key = len(self.faults) + 1, kind.attrs.get("key")
         what = f"x[{key_text(key)}]".replace("{", "").replace("}", "") if key else kind.gate.name
-        where = f"\n  in {origin.function}, {origin}" if origin else ""
+        where = line_of(origin)
         self.faults += [Fault(what, shape, pick.size, where) for pick in (how.picks if how else ())]
         return first

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.backends.llvm.dtypes import line_of
 from chainrule.backends.llvm.prepare import prepared
 from chainrule.backends.llvm.values import IR_TYPE, Value
 from chainrule.circuit.circuit import Circuit
@@ -88,8 +89,7 @@ def _check_plain(circuit: Circuit, row: int) -> None:
     t, where = circuit.type_of(row), circuit.origin_of(row)
     if not is_plain(t):
         raise UnsupportedError(
-            f"a plan of numbers has none for {circuit.kind_of(row).gate.name}: {t}"
-            + (f"\n  in {where.function}, {where}" if where else "")
+            f"a plan of numbers has none for {circuit.kind_of(row).gate.name}: {t}{line_of(where)}"
         )
 
 
